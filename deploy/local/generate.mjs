@@ -1,0 +1,88 @@
+// Everything that is made from something else: typed messages from proto/, and SQL and Lua files as modules, so that the same
+// import works from source, in tests and in a bundle. The output (src/gen) is not committed.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const tsProto =
+	'env=node,esModuleInterop=true,importSuffix=.js,forceLong=bigint,oneof=unions-value,useExactTypes=false';
+
+/** Which part of proto/ becomes which folder; `services` says how a service definition is emitted. */
+const protoTargets = [
+	{ path: 'opamp/v1', out: 'packages/opamp/src/gen', services: 'none' },
+	{ path: 'ampora/dispatch/v1', out: 'packages/dispatch/src/gen', services: 'none' },
+	{ path: 'ampora/rollout/v1', out: 'services/rollout-engine/src/gen', services: 'grpc-js' },
+];
+
+/** Folders of text files that become one module of named strings: `claim_agent.lua` is exported as `claimAgent`. */
+const textTargets = [
+	{ from: 'packages/dispatch/lua', ext: '.lua', out: 'packages/dispatch/src/gen/lua.ts' },
+	{ from: 'packages/store/sql', ext: '.sql', out: 'packages/store/src/gen/sql.ts' },
+];
+
+function generateProto({ path, out, services }) {
+	if (!existsSync(join(root, 'proto', path))) return;
+	const target = join(root, out);
+	rmSync(target, { recursive: true, force: true });
+	mkdirSync(target, { recursive: true });
+	const template = {
+		version: 'v2',
+		plugins: [
+			{
+				local: join(root, 'node_modules/.bin/protoc-gen-ts_proto'),
+				out: target,
+				opt: `${tsProto},outputServices=${services}`.split(','),
+			},
+		],
+	};
+	execFileSync(
+		join(root, 'node_modules/.bin/buf'),
+		['generate', join(root, 'proto'), '--path', join(root, 'proto', path), '--template', JSON.stringify(template)],
+		{ cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+	);
+}
+
+const camelCase = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+
+function generateText({ from, ext, out }) {
+	const folder = join(root, from);
+	if (!existsSync(folder)) return;
+	const exported = readdirSync(folder)
+		.filter((name) => name.endsWith(ext))
+		.sort()
+		.map((name) => {
+			const text = readFileSync(join(folder, name), 'utf8');
+			return `/** ${from}/${name} */\nexport const ${camelCase(name.slice(0, -ext.length))} = ${JSON.stringify(text)};\n`;
+		});
+	mkdirSync(join(root, out, '..'), { recursive: true });
+	writeFileSync(join(root, out), exported.join('\n'));
+}
+
+/** drizzle-kit's migration folder as the list that drizzle's migrator takes. */
+function generateMigrations() {
+	const folder = join(root, 'packages/store/migrations');
+	if (!existsSync(join(folder, 'meta/_journal.json'))) return;
+	const journal = JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8'));
+	const migrations = journal.entries.map((entry) => ({
+		tag: entry.tag,
+		when: entry.when,
+		sql: readFileSync(join(folder, `${entry.tag}.sql`), 'utf8'),
+	}));
+	const out = join(root, 'packages/store/src/gen');
+	mkdirSync(out, { recursive: true });
+	writeFileSync(
+		join(out, 'migrations.ts'),
+		`/** The forward-only migrations of packages/store/migrations, oldest first. */\nexport const migrations: readonly { tag: string; when: number; sql: string }[] = ${JSON.stringify(migrations, null, '\t')};\n`,
+	);
+}
+
+export function generate() {
+	for (const target of protoTargets) generateProto(target);
+	for (const target of textTargets) generateText(target);
+	generateMigrations();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) generate();

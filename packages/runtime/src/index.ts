@@ -1,0 +1,15 @@
+export { type Assert, assert, unreachable } from './assert.js';
+export { type BackoffOptions, backoffDelayMs } from './backoff.js';
+export { BoundedQueue } from './bounded_queue.js';
+export { type Clock, systemClock, type Timer } from './clock.js';
+export {
+	type AgentId,
+	type ConfigurationId,
+	type GatewayId,
+	type GroupId,
+	newId,
+	type RolloutId,
+	type VersionId,
+} from './ids.js';
+export { type Random, seededRandom, systemRandom } from './random.js';
+export { type Err, err, type Ok, ok, type Result } from './result.js';
