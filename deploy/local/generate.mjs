@@ -7,14 +7,24 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-const tsProto =
-	'env=node,esModuleInterop=true,importSuffix=.js,forceLong=bigint,oneof=unions-value,useExactTypes=false';
+const tsProto = 'esModuleInterop=true,importSuffix=.js,forceLong=bigint,oneof=unions-value,useExactTypes=false';
 
-/** Which part of proto/ becomes which folder; `services` says how a service definition is emitted. */
+/**
+ * Which part of proto/ becomes which folder, and how. Agents choose the keys of the protocol's maps, so those must be Map:
+ * a plain object would take `__proto__` for something else; and its bytes stay plain Uint8Array.
+ */
 const protoTargets = [
-	{ path: 'opamp/v1', out: 'packages/opamp/src/gen', services: 'none' },
-	{ path: 'ampora/dispatch/v1', out: 'packages/dispatch/src/gen', services: 'none' },
-	{ path: 'ampora/rollout/v1', out: 'services/rollout-engine/src/gen', services: 'grpc-js' },
+	{
+		path: 'opamp/v1',
+		out: 'packages/opamp/src/gen',
+		options: `${tsProto},env=both,outputServices=none,outputJsonMethods=false,useMapType=true`,
+	},
+	{ path: 'ampora/dispatch/v1', out: 'packages/dispatch/src/gen', options: `${tsProto},env=node,outputServices=none` },
+	{
+		path: 'ampora/rollout/v1',
+		out: 'services/rollout-engine/src/gen',
+		options: `${tsProto},env=node,outputServices=grpc-js`,
+	},
 ];
 
 /** Folders of text files that become one module of named strings: `claim_agent.lua` is exported as `claimAgent`. */
@@ -23,7 +33,7 @@ const textTargets = [
 	{ from: 'packages/store/sql', ext: '.sql', out: 'packages/store/src/gen/sql.ts' },
 ];
 
-function generateProto({ path, out, services }) {
+function generateProto({ path, out, options }) {
 	if (!existsSync(join(root, 'proto', path))) return;
 	const target = join(root, out);
 	rmSync(target, { recursive: true, force: true });
@@ -34,7 +44,7 @@ function generateProto({ path, out, services }) {
 			{
 				local: join(root, 'node_modules/.bin/protoc-gen-ts_proto'),
 				out: target,
-				opt: `${tsProto},outputServices=${services}`.split(','),
+				opt: options.split(','),
 			},
 		],
 	};
