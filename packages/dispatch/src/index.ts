@@ -1,1 +1,2 @@
-export {};
+export type * from './ports.js';
+export { dispatchChunkMax, dispatchTimeoutMs } from './ports.js';

@@ -1,0 +1,137 @@
+import type { AgentId, VersionId } from '@ampora/runtime';
+import type { GateName, Member, PauseReason, Rollout, Step, Target, TargetView } from './model.js';
+
+export type CommandKind =
+	| 'start'
+	| 'cancel'
+	| 'pause'
+	| 'resume'
+	| 'advance'
+	| 'extend'
+	| 'abort'
+	| 'retry'
+	| 'exclude'
+	| 'rollback';
+
+/** What somebody asked of a rollout, as the command row says it. */
+export interface Command {
+	readonly id: string;
+	readonly kind: CommandKind;
+	readonly actor: string;
+	/** resume: the reasons to lift; empty means all that a person may lift. */
+	readonly reasons?: readonly PauseReason[];
+	/** advance: override inconclusive gates; `reason` is then required. */
+	readonly force?: boolean;
+	readonly reason?: string;
+	/** extend: how much longer, ms. */
+	readonly extendMs?: number;
+	/** retry, exclude: which agents; retry without any means all that failed. */
+	readonly agentIds?: readonly AgentId[];
+}
+
+export interface CommandOutcome {
+	readonly commandId: string;
+	readonly accepted: boolean;
+	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `unknown-agent`. */
+	readonly code: string | null;
+	/** For people, when refused: what the state is, what was asked, what to do. */
+	readonly message: string | null;
+}
+
+/** What our own side can say about its ability to hear the agents of this rollout. */
+export interface Environment {
+	/** Gateways that died, drain or are cut off from Postgres, with agents pushed by this rollout that have not come back elsewhere. */
+	readonly unheardGateways: readonly {
+		readonly gateway: string;
+		readonly why: 'lost' | 'draining' | 'cut off';
+		readonly sinceMs: number;
+		readonly agents: number;
+	}[];
+	/** Agents outside this rollout's pushed ones, lost without a goodbye in the last minute. */
+	readonly controlLost: number;
+	/** Of how many that were connected. */
+	readonly controlConnected: number;
+	/** This is the group's latest rollout; only its tail is still pushed. */
+	readonly latestOfGroup: boolean;
+}
+
+/** How many rows of each kind the next `decide` can use; the store loads no more. */
+export interface SnapshotNeeds {
+	/** Members without a target row: asked for once at the start, later only joiners. */
+	readonly members: number;
+	/** Pending targets in no step, by rank. */
+	readonly fill: number;
+	/** Pending targets of the current step that are not admitted, by rank. In the tail: of any step. */
+	readonly admit: number;
+	/** Touched targets whose way back is `todo`, sickest first. */
+	readonly back: number;
+}
+
+/** Everything `decide` may know. Read in one transaction; `nowMs` is the database's clock. */
+export interface Snapshot {
+	readonly rollout: Rollout;
+	/** Steps that were started, by index. */
+	readonly steps: readonly Step[];
+	readonly changed: readonly TargetView[];
+	readonly members: readonly Member[];
+	readonly fill: readonly TargetView[];
+	readonly admit: readonly TargetView[];
+	readonly back: readonly TargetView[];
+	readonly commands: readonly Command[];
+	readonly environment: Environment;
+	readonly nowMs: number;
+}
+
+export type AssignmentCause = 'rollout' | 'retry' | 'restore' | 'rollback';
+
+/** A wanted write of an assignment row. It commits only if the row's seq is still `expectedSeq` (null: there is no row); the new seq is expectedSeq + 1, or 1. */
+export interface AssignmentWrite {
+	readonly agentId: AgentId;
+	readonly versionId: VersionId;
+	readonly attempt: number;
+	readonly cause: AssignmentCause;
+	readonly expectedSeq: number | null;
+}
+
+/** Something worth a line in the audit, a metric or a notification. */
+export type RolloutEvent =
+	| { readonly kind: 'state'; readonly from: Rollout['state']; readonly to: Rollout['state']; readonly why: string }
+	| { readonly kind: 'step-started' | 'step-ended'; readonly step: number }
+	| { readonly kind: 'gate-fired'; readonly gate: GateName; readonly message: string }
+	| { readonly kind: 'paused' | 'resumed'; readonly reasons: readonly PauseReason[]; readonly why: string }
+	| { readonly kind: 'dwell-extended'; readonly step: number; readonly byMs: number; readonly why: string }
+	| { readonly kind: 'hold-began' | 'hold-ended'; readonly cause: string }
+	| { readonly kind: 'command'; readonly command: string; readonly actor: string; readonly accepted: boolean };
+
+export interface Decision {
+	readonly rollout: Rollout;
+	/** New and changed steps. */
+	readonly steps: readonly Step[];
+	/** New and changed targets. */
+	readonly targets: readonly Target[];
+	readonly assignments: readonly AssignmentWrite[];
+	/**
+	 * Take back every assignment of this rollout's version that no gateway recorded as offered (to the former version, or to none;
+	 * seq + 1). The store clears those targets' seq and lowers their steps' `inFlight` by as many.
+	 */
+	readonly withdrawUnsent: boolean;
+	/** Single assignments to take back the same way: the agent has no session. */
+	readonly withdraw: readonly AgentId[];
+	readonly quarantine: readonly { readonly agentId: AgentId; readonly reason: string }[];
+	readonly unquarantine: readonly AgentId[];
+	readonly outcomes: readonly CommandOutcome[];
+	readonly events: readonly RolloutEvent[];
+	/** Agents whose assignment is to be dispatched after the commit. */
+	readonly dispatch: readonly AgentId[];
+	/** When to look again, ms of the database's clock; null: only when something happens. */
+	readonly nextWakeAtMs: number | null;
+	/** The human action it waits for, when there is no next wake (R14). */
+	readonly waitsFor: string | null;
+	/** False: nothing changed, nothing needs to be written. */
+	readonly changed: boolean;
+}
+
+/** Limits on one tick. */
+export const changedTargetsMax = 5_000;
+export const pageTargetsMax = 5_000;
+export const tickIntervalMs = 1_000;

@@ -1,0 +1,249 @@
+import type { Decision, Snapshot, SnapshotNeeds } from '@ampora/rollout';
+import type { AgentId, GatewayId, RolloutId, VersionId } from '@ampora/runtime';
+
+export type Rollout = Snapshot['rollout'];
+
+/** One file of a configuration or of a reported effective config; bodies are byte-exact. */
+export interface ConfigFile {
+	readonly name: string;
+	readonly contentType: string;
+	readonly body: Uint8Array;
+}
+
+export interface GatewayLease {
+	readonly gateway: GatewayId;
+	readonly incarnation: number;
+	readonly ttlMs: number;
+}
+
+export interface ConnectRequest {
+	readonly instanceUid: string;
+	readonly transport: 'websocket' | 'http';
+}
+
+/** What is known of an agent at the moment its new session begins. */
+export interface ConnectedAgent {
+	readonly agentId: AgentId;
+	/** The uid it should be using: another than the request's when it connected under a former one. */
+	readonly instanceUid: string;
+	readonly sessionEpoch: number;
+	readonly isNew: boolean;
+	/** Last sequence number that was stored; the session's first frame is compressed correctly only if it is this + 1. */
+	readonly sequenceNum: number | null;
+	readonly capabilities: bigint;
+	readonly described: boolean;
+	readonly healthy: boolean | null;
+	readonly startTimeNanos: string | null;
+	readonly reportedHash: Uint8Array | null;
+	readonly reportedStatus: 'unset' | 'applied' | 'applying' | 'failed' | null;
+	/** sha256 of the stored effective config. */
+	readonly effectiveHash: Uint8Array | null;
+	/** The session it replaces, when that one was still open. */
+	readonly previous: { readonly gateway: GatewayId; readonly sessionEpoch: number } | null;
+}
+
+/** Why an assignment is not to be sent to this agent now. */
+export type NoOffer = 'no-assignment' | 'not-mine' | 'already-reported' | 'answered' | 'closed' | 'quarantined';
+
+export interface OfferRequest {
+	readonly agentId: AgentId;
+	readonly sessionEpoch: number;
+	/** Hash the agent last reported in this session; null: none, or it never reports one. */
+	readonly reportedHash: Uint8Array | null;
+	/** The offer this session already sent (C-71); an equal one is not sent again. */
+	readonly alreadyOffered: Uint8Array | null;
+}
+
+/** Permission to send, recorded as `offered` before it was given. Valid for 1 s (D2). */
+export interface Offer {
+	readonly agentId: AgentId;
+	readonly seq: number;
+	readonly versionId: VersionId;
+	readonly offeredHash: Uint8Array;
+	readonly rolloutId: RolloutId | null;
+	readonly traceparent: string | null;
+}
+
+export type OfferDecision =
+	| { readonly offer: Offer }
+	| { readonly refused: NoOffer; readonly agentId: AgentId; readonly seq: number | null };
+
+/** The current assignment of an agent as a gateway needs it to judge reports. */
+export interface CurrentAssignment {
+	readonly agentId: AgentId;
+	readonly seq: number;
+	readonly versionId: VersionId | null;
+	readonly offeredHash: Uint8Array | null;
+	readonly answer: 'none' | 'offered' | 'applying' | 'applied' | 'failed' | 'reverted';
+}
+
+export interface AnswerFact {
+	readonly seq: number;
+	readonly answer: 'offered' | 'applying' | 'applied' | 'failed' | 'reverted';
+	readonly error: string | null;
+	/** How long ago it was received: gateways send ages, the database has the clock. */
+	readonly ageMs: number;
+}
+
+/** What changed about one agent since its last flush; absent parts are unchanged. The larger (sessionEpoch, factSeq) wins. */
+export interface AgentReport {
+	readonly agentId: AgentId;
+	readonly sessionEpoch: number;
+	readonly factSeq: number;
+	readonly sequenceNum: number;
+	readonly capabilities?: bigint;
+	readonly description?: {
+		readonly identifying: Record<string, unknown>;
+		readonly nonIdentifying: Record<string, unknown>;
+		readonly agentType: string | null;
+		readonly agentVersion: string | null;
+		readonly hostname: string | null;
+	};
+	readonly health?: {
+		readonly healthy: boolean;
+		readonly tree: unknown;
+		/** How often `healthy` changed since the last flush. */
+		readonly flips: number;
+		/** How often the start time changed since the last flush. */
+		readonly restarts: number;
+		readonly startTimeNanos: string;
+	};
+	readonly remoteConfig?: {
+		readonly hash: Uint8Array;
+		readonly status: 'unset' | 'applied' | 'applying' | 'failed';
+		readonly error: string;
+	};
+	readonly effective?: { readonly hash: Uint8Array; readonly files: readonly ConfigFile[] };
+	/** Judgement of the latest effective config against the assignment of that seq. */
+	readonly effectiveMatch?: {
+		readonly seq: number;
+		readonly verdict: 'match' | 'mismatch';
+		readonly detail: string | null;
+	};
+	readonly answers?: readonly AnswerFact[];
+	readonly disconnected?: 'goodbye' | 'lost' | 'drained';
+}
+
+export interface FlushResult {
+	/** A newer session exists: this gateway has to close its own. */
+	readonly refused: readonly AgentId[];
+	/** Rollouts for which a signal was written. */
+	readonly touchedRollouts: readonly RolloutId[];
+}
+
+/**
+ * What a gateway asks of Postgres. Every method is one round trip, set-based, and safe to repeat. They throw `StoreUnavailable` when
+ * Postgres is away; nothing was then written, or it was and repeating it changes nothing.
+ */
+export interface GatewayStore {
+	/** Renews the row, or takes a new incarnation when there is none, it lapsed, or `incarnation` is null. */
+	renewGateway(
+		gateway: GatewayId,
+		incarnation: number | null,
+		ttlMs: number,
+	): Promise<{ lease: GatewayLease; lapsed: boolean }>;
+	/** Says that no new sessions are wanted here; the sessions left are heard until they are gone. */
+	drainGateway(lease: GatewayLease): Promise<void>;
+	/** Ends the row after a clean drain. */
+	removeGateway(lease: GatewayLease): Promise<void>;
+	/** Upserts the agents and begins a session for each: the epoch grows by one. Order of the answers is that of the requests; one uid at most once a call. */
+	connectAgents(lease: GatewayLease, requests: readonly ConnectRequest[]): Promise<readonly ConnectedAgent[]>;
+	/** After a lapse: takes the sessions over into the new incarnation where the epoch is still theirs; the others are returned as refused. */
+	readmitAgents(
+		lease: GatewayLease,
+		sessions: readonly { agentId: AgentId; sessionEpoch: number }[],
+	): Promise<{ refused: readonly AgentId[] }>;
+	/** Gives the agent another uid and remembers the old one. */
+	renameAgent(agentId: AgentId, sessionEpoch: number, instanceUid: string): Promise<void>;
+	/**
+	 * Reads the assignments, decides under the row's lock whether each may be sent now, and records `offered` before answering, so that a
+	 * withdrawal either comes first or sees it. Checks session epoch, reported hash, answer, quarantine and the rollout's `offers`.
+	 */
+	claimOffers(lease: GatewayLease, requests: readonly OfferRequest[]): Promise<readonly OfferDecision[]>;
+	currentAssignments(agentIds: readonly AgentId[]): Promise<readonly CurrentAssignment[]>;
+	/** Agents of this gateway whose assignment changed since the cursor (null: the last 30 s), and the next cursor. */
+	changedAssignments(
+		lease: GatewayLease,
+		cursor: string | null,
+	): Promise<{ assignments: readonly CurrentAssignment[]; cursor: string }>;
+	/** Writes all that changed in one statement and signals the rollouts concerned. */
+	flushReports(lease: GatewayLease, reports: readonly AgentReport[]): Promise<FlushResult>;
+	/** Files of a version; null when there is no such version. Immutable once published: may be cached. */
+	versionFiles(versionId: VersionId): Promise<{ files: readonly ConfigFile[]; contentHash: Uint8Array } | null>;
+	/** Is this the sha256 of an enrollment token that was not revoked. */
+	enrollmentTokenValid(tokenHash: Uint8Array): Promise<boolean>;
+}
+
+export interface LeaderLease {
+	readonly name: string;
+	readonly holder: string;
+	readonly epoch: number;
+}
+
+export type CommitOutcome =
+	| { readonly kind: 'committed'; readonly dispatch: readonly AgentId[] }
+	/** Somebody else leads now; nothing was written. */
+	| { readonly kind: 'lease-lost' }
+	/** The journal or an assignment moved since the snapshot; nothing was written: load and decide again. */
+	| { readonly kind: 'conflict' };
+
+/** Where an agent's session is, as Postgres knows it. */
+export interface SessionRow {
+	readonly agentId: AgentId;
+	readonly gateway: GatewayId | null;
+	readonly gatewayLive: boolean;
+	readonly sessionEpoch: number;
+}
+
+/**
+ * What the rollout engine asks of Postgres. Throws `StoreUnavailable` when it is away; after a `commitDecision` that threw, the caller
+ * does not know whether it was committed and has to load again (the journal's seq tells).
+ */
+export interface EngineStore {
+	/** Takes or keeps the lease: null when another holder's is not expired. The epoch grows whenever the holder changes or the lease had expired. */
+	takeLease(name: string, holder: string, ttlMs: number): Promise<LeaderLease | null>;
+	releaseLease(lease: LeaderLease): Promise<void>;
+	/** Rollouts with something to do: wake time passed, an open command, a signal, or a changed membership; at most `limit`. `nextWakeInMs`: until the next is due. */
+	dueRollouts(limit: number): Promise<{ due: readonly RolloutId[]; nextWakeInMs: number | null }>;
+	/** Everything `decide` needs, read in one repeatable-read transaction; `needs` says how many rows of each kind. Null: no such rollout. */
+	loadSnapshot(
+		rolloutId: RolloutId,
+		needs: (rollout: Snapshot['rollout'], steps: Snapshot['steps']) => SnapshotNeeds,
+	): Promise<LoadedSnapshot | null>;
+	/** Writes the decision, its journal row and the fold of its signals in one transaction, only while the lease is held (R2). */
+	commitDecision(
+		lease: LeaderLease,
+		loaded: LoadedSnapshot,
+		decision: Decision,
+		journal: JournalEntry,
+	): Promise<CommitOutcome>;
+	/** Marks agents of expired gateways disconnected, guarded by gateway, incarnation and epoch; at most a bounded number a call. */
+	reapGateways(lease: LeaderLease): Promise<{ gateways: readonly GatewayId[]; agents: number }>;
+	sessionsOf(agentIds: readonly AgentId[]): Promise<readonly SessionRow[]>;
+	/** For /metrics: rollouts by state, agents by connection and health, targets of running rollouts by state. */
+	figures(): Promise<EngineFigures>;
+}
+
+/** A snapshot with what the store needs to commit the decision made from it. */
+export interface LoadedSnapshot {
+	readonly snapshot: Snapshot;
+	/** Ids of the signals folded by it; a later signal stays. */
+	readonly signalIds: readonly number[];
+	readonly membershipSeq: number;
+	readonly traceparent: string | null;
+}
+
+export interface JournalEntry {
+	readonly input: unknown;
+	readonly digest: Uint8Array;
+	/** `open`, `answered` or `closed`: see the core's `offersOf`. */
+	readonly offers: 'open' | 'answered' | 'closed';
+}
+
+export interface EngineFigures {
+	readonly rollouts: Readonly<Record<string, number>>;
+	readonly rolloutAgents: Readonly<Record<string, number>>;
+	readonly agents: readonly { readonly connected: boolean; readonly healthy: boolean | null; readonly count: number }[];
+	readonly pausedSeconds: number;
+	readonly oldestUnansweredSeconds: number;
+}
