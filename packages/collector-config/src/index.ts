@@ -1,1 +1,15 @@
-export {};
+export {
+	type ConfigDocument,
+	type ConfigFile,
+	type ConfigLimits,
+	type ConfigList,
+	type ConfigMap,
+	type ConfigNode,
+	type ConfigScalar,
+	defaultLimits,
+	type ScalarValue,
+} from './document.js';
+export { type ConfigSource, type Difference, type EffectiveMatch, effectiveMatches } from './effective.js';
+export { type Finding, type FindingCode, formatPath, type Path, type Position, type Severity } from './findings.js';
+export { mergeFiles, type NamedRoot } from './merge.js';
+export { type ParsedConfig, parseConfig, validateConfig } from './parse.js';
