@@ -33,9 +33,9 @@ const textTargets = [
 	{ from: 'packages/store/sql', ext: '.sql', out: 'packages/store/src/gen/sql.ts' },
 ];
 
-function generateProto({ path, out, options }) {
+function generateProto(into, { path, out, options }) {
 	if (!existsSync(join(root, 'proto', path))) return;
-	const target = join(root, out);
+	const target = join(into, out);
 	rmSync(target, { recursive: true, force: true });
 	mkdirSync(target, { recursive: true });
 	const template = {
@@ -57,7 +57,7 @@ function generateProto({ path, out, options }) {
 
 const camelCase = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
 
-function generateText({ from, ext, out }) {
+function generateText(into, { from, ext, out }) {
 	const folder = join(root, from);
 	if (!existsSync(folder)) return;
 	const exported = readdirSync(folder)
@@ -67,12 +67,12 @@ function generateText({ from, ext, out }) {
 			const text = readFileSync(join(folder, name), 'utf8');
 			return `/** ${from}/${name} */\nexport const ${camelCase(name.slice(0, -ext.length))} = ${JSON.stringify(text)};\n`;
 		});
-	mkdirSync(join(root, out, '..'), { recursive: true });
-	writeFileSync(join(root, out), exported.join('\n'));
+	mkdirSync(join(into, out, '..'), { recursive: true });
+	writeFileSync(join(into, out), exported.join('\n'));
 }
 
 /** drizzle-kit's migration folder as the list that drizzle's migrator takes. */
-function generateMigrations() {
+function generateMigrations(into) {
 	const folder = join(root, 'packages/store/migrations');
 	if (!existsSync(join(folder, 'meta/_journal.json'))) return;
 	const journal = JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8'));
@@ -81,7 +81,7 @@ function generateMigrations() {
 		when: entry.when,
 		sql: readFileSync(join(folder, `${entry.tag}.sql`), 'utf8'),
 	}));
-	const out = join(root, 'packages/store/src/gen');
+	const out = join(into, 'packages/store/src/gen');
 	mkdirSync(out, { recursive: true });
 	writeFileSync(
 		join(out, 'migrations.ts'),
@@ -89,10 +89,11 @@ function generateMigrations() {
 	);
 }
 
-export function generate() {
-	for (const target of protoTargets) generateProto(target);
-	for (const target of textTargets) generateText(target);
-	generateMigrations();
+/** @param {string} [into] the folder that gets the output's folders: this tree, unless somebody wants to compare */
+export function generate(into = root) {
+	for (const target of protoTargets) generateProto(into, target);
+	for (const target of textTargets) generateText(into, target);
+	generateMigrations(into);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) generate();

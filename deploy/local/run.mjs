@@ -2,15 +2,15 @@
 import { ensure } from './ensure.mjs';
 import { red } from './progress.mjs';
 
-/** Command → what its module exports under the same name: `(args) => exit code`. Loaded after the set-up, as some need packages. */
+/** What each command runs, given its arguments, once the set-up is done; some of it needs installed packages, so it is loaded then. */
 const commands = {
-	start: { from: './commands/start.mjs' },
-	demo: { from: './demo.mjs' },
-	test: { from: './commands/test.mjs', build: false },
-	interop: { from: './commands/test.mjs', build: false },
-	check: { from: './commands/check.mjs', build: false },
-	build: {},
-	bench: { from: './commands/bench.mjs' },
+	start: { run: async (args) => (await import('./commands/start.mjs')).start(args) },
+	demo: { run: async (args) => (await import('./demo.mjs')).demo(args) },
+	test: { build: false, run: async (args) => (await import('./commands/test.mjs')).test(args) },
+	interop: { build: false, run: async (args) => (await import('./commands/test.mjs')).interop(args) },
+	check: { build: false, run: async (args) => (await import('./commands/check.mjs')).check(args) },
+	build: { run: async () => 0 },
+	bench: { run: async (args) => (await import('./commands/bench.mjs')).bench(args) },
 };
 
 /** @param {string[]} argv */
@@ -20,10 +20,8 @@ async function main([name, ...args]) {
 		process.stderr.write(`usage: node deploy/local/run.mjs ${Object.keys(commands).join('|')} [argument …]\n`);
 		return 2;
 	}
-	await ensure({ build: command.build ?? true });
-	if (!command.from) return 0;
-	const module = await import(command.from);
-	return (await module[name](args)) ?? 0;
+	await ensure(command);
+	return (await command.run(args)) ?? 0;
 }
 
 try {

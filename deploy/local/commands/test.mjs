@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { foreground, root } from '../child.mjs';
+import { say } from '../progress.mjs';
 import { resultsFolder, writeResults } from '../results.mjs';
 
 // The agents built with Go have a script of their own: cold, building them takes long.
@@ -9,15 +10,18 @@ const ofInterop = ['interop', 'interop-go'];
 
 const projectArgs = (names) => names.flatMap((name) => ['--project', name]);
 
-async function vitest(name, args) {
+async function vitest(name, projects, args) {
 	mkdirSync(resultsFolder, { recursive: true });
 	const report = join(resultsFolder, `${name}.vitest.json`);
 	rmSync(report, { force: true });
 	const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
 	const vitestMain = join(root, 'node_modules/vitest/vitest.mjs');
-	const code = await foreground(process.execPath, [vitestMain, 'run', ...reporters, ...args]);
-	writeResults(name, countsIn(report, code));
-	return code;
+	const code = await foreground(process.execPath, [vitestMain, 'run', ...reporters, ...projectArgs(projects), ...args]);
+	const counts = countsIn(report, code);
+	writeResults(name, counts);
+	if (code !== 0 || counts.failed === 0 || args.length > 0) return code;
+	say(`${counts.failed} tests were left out, and nothing asked for that`);
+	return 1;
 }
 
 /** A run that failed counts as a failure even where no test says so: a file that did not load, a set-up that threw. */
@@ -34,11 +38,14 @@ function countsIn(report, code) {
 	return { passed, failed: code === 0 ? failed : Math.max(failed, 1) };
 }
 
-/** All tests but those of the Go agents; `--project <name>` narrows, and starts only the servers that project needs. */
+/**
+ * All tests but those of the Go agents; `--project <name>` narrows, and starts only the servers that project needs.
+ * @param {string[]} args of vitest
+ */
 export const test = (args) => {
 	const chosen = args.some((arg) => arg === '--project' || arg.startsWith('--project='));
-	return vitest('test', [...(chosen ? [] : projectArgs(ofNpmTest)), ...args]);
+	return vitest('test', chosen ? [] : ofNpmTest, args);
 };
 
-/** Agents nobody here wrote. */
-export const interop = (args) => vitest('interop', [...projectArgs(ofInterop), ...args]);
+/** Agents nobody here wrote. @param {string[]} args of vitest */
+export const interop = (args) => vitest('interop', ofInterop, args);
