@@ -1,1 +1,23 @@
-export {};
+export * from './agents.js';
+export * from './configurations.js';
+export { durationMsMax, formatDuration, parseDuration } from './duration.js';
+export { type ErrorCode, errorCatalogue, errorCodes, type Remedy } from './errors.js';
+export { type ErrorBody, errorBody, type Role, role, uuidShape } from './fields.js';
+export * from './groups.js';
+export { parsePercent, parseStepSize } from './percent.js';
+export * from './rollout_answer.js';
+export * from './rollout_input.js';
+export * from './rollout_words.js';
+export {
+	type AnswerOf,
+	anyRouteErrors,
+	type BodyOf,
+	type OperationId,
+	openApiPath,
+	type ParamsOf,
+	type QueryOf,
+	type Route,
+	type Routes,
+	routes,
+} from './routes.js';
+export * from './tokens.js';

@@ -1,0 +1,109 @@
+// What a rollout can be asked to do. Everything but group and version has a default in the rollout core.
+import { z } from 'zod';
+import { filesInput } from './configurations.js';
+import { duration, flag, pageQuery, percent, reference, stepSize, versionReference } from './fields.js';
+import { agentsPerCallMax } from './groups.js';
+import { gateName, pauseReason, rolloutState, targetState } from './rollout_words.js';
+
+const canaryStep = z.strictObject({
+	name: z.string().trim().min(1).max(63).optional(),
+	size: stepSize,
+	/** None: the step lasts until the longest gate window has passed. */
+	dwell: duration.optional(),
+});
+const advance = z.enum(['manual', 'auto']).optional();
+
+export const strategyInput = z.discriminatedUnion(
+	'kind',
+	[
+		z.strictObject({ kind: z.literal('canary'), steps: z.array(canaryStep).min(1).max(100).optional() }),
+		z.strictObject({ kind: z.literal('canary-fast') }),
+		z.strictObject({
+			kind: z.literal('percentage'),
+			percentages: z.array(percent).min(1).max(100).optional(),
+			advance,
+			dwell: duration.optional(),
+		}),
+		z.strictObject({
+			kind: z.literal('batch'),
+			batchSize: z.number().int().min(1).max(1_000_000).optional(),
+			advance,
+			dwell: duration.optional(),
+		}),
+	],
+	{ error: 'give a strategy with kind canary, canary-fast, percentage or batch' },
+);
+export type StrategyInput = z.infer<typeof strategyInput>;
+
+const gateInput = z.strictObject({ threshold: percent.optional(), window: duration.optional() });
+
+export const rolloutInput = z
+	.strictObject({
+		group: reference,
+		version: versionReference.optional(),
+		/** Publishes a version of the configuration named like the group and rolls that out. */
+		config: filesInput.optional(),
+		strategy: strategyInput.optional(),
+		order: z.enum(['random', 'hostname', 'last-seen']).optional(),
+		seed: z.string().min(1).max(200).optional(),
+		maxInFlight: z.union([z.number().int().min(1).max(1_000_000), z.literal('unlimited')]).optional(),
+		gates: z.partialRecord(gateName, gateInput).optional(),
+		onGate: z.enum(['pause', 'rollback']).optional(),
+		onAgentFailure: z.enum(['restore', 'leave']).optional(),
+		coverage: percent.optional(),
+		bake: duration.optional(),
+		deferFor: duration.optional(),
+		maxDeferred: percent.optional(),
+		unconfirmed: z.enum(['skip', 'push']).optional(),
+		controlLoss: percent.optional(),
+		acceptNoWayBack: z.boolean().optional(),
+		rollbackTo: versionReference.optional(),
+		start: z.enum(['now', 'manual']).default('now'),
+	})
+	.refine(
+		({ version, config }) => (version === undefined) !== (config === undefined),
+		'give either "version" (like edge@3) or "config" (inline YAML), not both and not neither',
+	);
+export type RolloutInput = z.infer<typeof rolloutInput>;
+/** As written on the wire: durations and percentages are text. */
+export type RolloutRequest = z.input<typeof rolloutInput>;
+
+export const rolloutsQuery = z.strictObject({
+	group: reference.optional(),
+	state: rolloutState.optional(),
+	active: flag.optional().meta({ description: 'Only those that have not ended, or only those that have.' }),
+	...pageQuery,
+});
+
+export const targetsQuery = z.strictObject({
+	state: targetState.optional(),
+	step: z.coerce.number().int().min(1).optional().meta({ description: 'Counts from 1.' }),
+	...pageQuery,
+});
+export const eventsQuery = z.strictObject({
+	limit: pageQuery.limit,
+	after: z.coerce.number().int().min(0).default(0).meta({ description: 'Only events after this journal seq.' }),
+});
+
+const why = z.string().trim().min(1).max(1_000).optional();
+const targets = z.array(reference).min(1).max(agentsPerCallMax);
+export const commandInputs = {
+	start: z.strictObject({}),
+	cancel: z.strictObject({ reason: why }),
+	pause: z.strictObject({ reason: why }),
+	/** Reasons to lift; none: all that a person may lift. */
+	resume: z.strictObject({ reasons: z.array(pauseReason).min(1).optional(), reason: why }),
+	/** `force` overrides gates without enough evidence, never a firing one, and needs a reason. */
+	advance: z
+		.strictObject({ force: z.boolean().optional(), reason: why })
+		.refine(({ force, reason }) => force !== true || reason !== undefined, {
+			path: ['reason'],
+			message: 'say why: a forced advance needs a reason',
+		}),
+	extend: z.strictObject({ by: duration, reason: why }),
+	abort: z.strictObject({ reason: why }),
+	/** Agents to retry; none: all that failed. */
+	retry: z.strictObject({ agents: targets.optional(), reason: why }),
+	exclude: z.strictObject({ agents: targets, reason: why }),
+	rollback: z.strictObject({ reason: why }),
+};
