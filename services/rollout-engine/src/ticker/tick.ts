@@ -1,0 +1,63 @@
+import { type Decision, decide, decisionDigest, journalInput, offersOf, snapshotNeeds } from '@ampora/rollout';
+import type { RolloutId } from '@ampora/runtime';
+import type { CommitOutcome, EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
+import type { Dispatcher } from '../dispatcher/dispatcher.js';
+
+export interface TickDeps {
+	readonly store: Pick<EngineStore, 'loadSnapshot' | 'commitDecision'>;
+	readonly dispatcher: Pick<Dispatcher, 'start'>;
+	/** Told of every decision that was committed. */
+	readonly onCommitted: (loaded: LoadedSnapshot, decision: Decision) => void;
+}
+
+export type TickOutcome = 'idle' | 'lease-lost' | 'busy';
+
+/** Decisions in a row on one rollout before the others get their turn (D7). */
+const passesMax = 8;
+
+/**
+ * Looks at one rollout and carries out what the core decides, again while it says there is more to do at once. Safe to run twice at
+ * the same time: the journal's seq lets one of two decisions commit (R2).
+ */
+export async function tickRollout(deps: TickDeps, lease: LeaderLease, rolloutId: RolloutId): Promise<TickOutcome> {
+	for (let pass = 0; pass < passesMax; pass += 1) {
+		const loaded = await deps.store.loadSnapshot(rolloutId, snapshotNeeds);
+		if (loaded === null) return 'idle';
+		const decision = decide(loaded.snapshot);
+		if (!decision.changed && loaded.signalIds.length === 0) return 'idle';
+		const outcome = await commit(deps, lease, loaded, decision);
+		if (outcome.kind === 'lease-lost') return 'lease-lost';
+		if (outcome.kind === 'conflict') continue;
+		deps.onCommitted(loaded, decision);
+		dispatchCommitted(deps, loaded, decision, outcome);
+		if (decision.nextWakeAtMs === null || decision.nextWakeAtMs > loaded.snapshot.nowMs) return 'idle';
+	}
+	return 'busy';
+}
+
+function commit(
+	deps: TickDeps,
+	lease: LeaderLease,
+	loaded: LoadedSnapshot,
+	decision: Decision,
+): Promise<CommitOutcome> {
+	return deps.store.commitDecision(lease, loaded, decision, {
+		input: journalInput(loaded.snapshot),
+		digest: decisionDigest(decision),
+		offers: offersOf(decision.rollout),
+	});
+}
+
+function dispatchCommitted(
+	deps: TickDeps,
+	loaded: LoadedSnapshot,
+	decision: Decision,
+	outcome: Extract<CommitOutcome, { kind: 'committed' }>,
+): void {
+	const written = new Set(decision.assignments.map((assignment) => assignment.agentId));
+	const { traceparent } = loaded;
+	const first = outcome.dispatch.filter((agentId) => written.has(agentId));
+	const again = outcome.dispatch.filter((agentId) => !written.has(agentId));
+	deps.dispatcher.start({ agentIds: first, cause: 'rollout', traceparent });
+	deps.dispatcher.start({ agentIds: again, cause: 'redelivery', traceparent });
+}
