@@ -1,0 +1,125 @@
+/** A label whose values are not known in advance; where they come from outside, `labelLimiter` bounds them. */
+const text = null;
+
+type LabelTable = Readonly<Record<string, readonly string[] | null>>;
+
+export interface MetricEntry {
+	readonly type: 'counter' | 'gauge' | 'histogram';
+	readonly help: string;
+	readonly labels: LabelTable;
+	/** Upper bounds, seconds. */
+	readonly buckets?: readonly number[];
+}
+
+const backplaneSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const applySeconds = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];
+/** 0.2 and 0.5 are what calls to peers are measured against, in region and across. */
+const peerCallSeconds = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10];
+
+const counter = <const L extends LabelTable>(labels: L, help: string) => ({ type: 'counter', labels, help }) as const;
+const gauge = <const L extends LabelTable>(labels: L, help: string) => ({ type: 'gauge', labels, help }) as const;
+const histogram = <const L extends LabelTable>(labels: L, buckets: readonly number[], help: string) =>
+	({ type: 'histogram', labels, help, buckets }) as const;
+
+/**
+ * Every metric of Ampora, by concern. Names and labels are what dashboards and alerts are written against: they do not change.
+ * Counters of dispatch count agents, not envelopes.
+ */
+export const metricTable = {
+	dispatch: {
+		ampora_dispatch_local_total: counter({}, 'Dispatches by the process that holds the session'),
+		ampora_dispatch_forwarded_total: counter({ target_instance: text }, 'Dispatches sent over the backplane'),
+		ampora_dispatch_no_session_total: counter(
+			{ reason: ['offline', 'owner_unknown', 'owner_dead'] },
+			'Dispatches whose agent had no live session',
+		),
+		ampora_dispatch_envelope_age_seconds: histogram(
+			{},
+			backplaneSeconds,
+			'Time from publishing an envelope to consuming it',
+		),
+	},
+	opamp: {
+		ampora_session_ownership_acquires_total: counter(
+			{ outcome: ['acquired', 'stolen', 'lost'] },
+			'Claims of session ownership',
+		),
+		ampora_opamp_active_sessions: gauge({ transport: ['websocket', 'http'] }, 'Open sessions of this gateway'),
+		ampora_opamp_frames_received_total: counter({ kind: text }, 'Inbound OpAMP messages'),
+		ampora_opamp_frames_rejected_total: counter({ reason: text }, 'Inbound OpAMP messages refused'),
+		ampora_opamp_apply_duration_seconds: histogram(
+			{ agent_type: text },
+			applySeconds,
+			'Time from the push of a configuration to the agent reporting it APPLIED',
+		),
+		ampora_gateway_dirty_agents: gauge({}, 'Agents whose reports are not yet in Postgres'),
+	},
+	policy: {
+		ampora_policy_denied_total: counter({ policy: text, outcome: text }, 'Pushes denied by a policy'),
+		ampora_policy_evaluations_total: counter({ policy: text, outcome: text }, 'Policy decisions'),
+	},
+	rollout: {
+		ampora_rollout_state_transitions_total: counter({ from: text, to: text }, 'Changes of rollout state'),
+		ampora_rollout_gate_fired_total: counter({ gate: text }, 'Gates fired'),
+		ampora_rollouts: gauge({ state: text }, 'Rollouts by state'),
+		ampora_rollout_agents: gauge({ state: text }, 'Agents of rollouts under way, by state'),
+		ampora_agents: gauge({ connected: ['true', 'false'], healthy: ['true', 'false', 'unknown'] }, 'Known agents'),
+		ampora_rollout_paused_seconds: gauge({}, 'Time since the longest paused rollout was paused'),
+		ampora_rollout_oldest_unanswered_seconds: gauge({}, 'Age of the oldest push that its agent has not answered'),
+		ampora_rollout_engine_last_tick_timestamp_seconds: gauge({}, 'When this engine last completed a tick as leader'),
+	},
+	lease: {
+		ampora_leader_lease_held: gauge({ name: text }, '1 while this process holds the lease'),
+		ampora_leader_lease_expires_timestamp_seconds: gauge({ name: text }, 'When the lease this process holds expires'),
+	},
+	notification: {
+		ampora_notification_outbox_age_seconds: gauge({}, 'Age of the oldest notification not yet delivered'),
+	},
+	federation: {
+		ampora_federation_calls_total: counter({ peer: text, operation: text, outcome: text }, 'Calls to peers'),
+		ampora_federation_call_duration_seconds: histogram(
+			{ peer: text, operation: text, outcome: text },
+			peerCallSeconds,
+			'Duration of calls to peers',
+		),
+		ampora_federation_sync_lag_seconds: gauge({ peer: text }, 'Age of the newest state known of a peer'),
+		ampora_federation_heartbeat_age_seconds: gauge({ peer: text }, 'Time since the last heartbeat of a peer'),
+		ampora_federation_auth_failures_total: counter({ peer: text }, 'Calls of a peer that failed authentication'),
+		ampora_federation_certificate_expiry_timestamp_seconds: gauge({ peer: text }, "When a peer's certificate expires"),
+		ampora_federation_policy_drift: gauge({ peer: text }, 'Differences between our policies and those of a peer'),
+		ampora_federation_completeness_ratio: gauge({ peer: text }, "Part of a peer's inventory that is known here"),
+	},
+} as const satisfies Readonly<Record<string, Readonly<Record<string, MetricEntry>>>>;
+
+export type MetricGroup = keyof typeof metricTable;
+
+export interface MetricDescription {
+	readonly name: string;
+	readonly group: MetricGroup;
+	readonly type: MetricEntry['type'];
+	readonly labels: readonly string[];
+	readonly help: string;
+}
+
+/** Every metric, in the order of the table. */
+export function describeMetrics(): MetricDescription[] {
+	return (Object.entries(metricTable) as [MetricGroup, Readonly<Record<string, MetricEntry>>][]).flatMap(
+		([group, entries]) =>
+			Object.entries(entries).map(([name, { type, labels, help }]) => ({
+				name,
+				group,
+				type,
+				labels: Object.keys(labels),
+				help,
+			})),
+	);
+}
+
+/** The reference of all metrics as a Markdown table. */
+export function metricsReference(): string {
+	const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
+	const rows = describeMetrics().map(
+		({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${code(labels)} | ${help} |`,
+	);
+	return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows, ''].join('\n');
+}
