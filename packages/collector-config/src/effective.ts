@@ -42,7 +42,7 @@ const comparisonsMax = 2_000_000;
  * values with `${…}` on either side, and the ways a collector prints what it was given (`sameScalar`). A collector prints its settings
  * from typed structures, hence also: an assigned null stands for "the defaults" and is met by anything present; a zero value (`false`,
  * `0`, `""`, `[]`), or a non-empty section of nothing else, may be absent; a section switched off by `enabled: false` may be
- * empty; a map may come as a list of `{name, value}`.
+ * empty; a map may come as a list of `{name, value}`; a value of a type that cannot be printed comes as `{}`.
  */
 export function effectiveMatches(
 	assigned: ConfigSource,
@@ -133,7 +133,8 @@ class Comparison {
 
 function scalarMatches(assigned: ConfigScalar, effective: ConfigNode): boolean {
 	if (assigned.value === null) return true;
-	if (effective.kind !== 'scalar') return false;
+	if (effective.kind === 'map') return effective.entries.size === 0;
+	if (effective.kind === 'list') return false;
 	return sameScalar(assigned.value, effective.value) || (effective.value === null && isZero(assigned.value));
 }
 
