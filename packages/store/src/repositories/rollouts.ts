@@ -1,0 +1,281 @@
+import type { RolloutState, Step, TargetState } from '@ampora/rollout';
+import type { GroupId, RolloutId, VersionId } from '@ampora/runtime';
+import { and, asc, desc, eq, gt, inArray, notInArray, type SQL, sql } from 'drizzle-orm';
+import type { Rollout } from '../ports.js';
+import {
+	agent,
+	agentGroup,
+	configuration,
+	configurationVersion,
+	rollout,
+	rolloutEvent,
+	rolloutStep,
+	rolloutTarget,
+} from '../schema.js';
+import { activeStates } from './configurations.js';
+import { type Cursor, type Drizzle, type Page, pageOf } from './drizzle.js';
+
+/** A rollout with the names people know its parts by, and the columns the core has no use for. */
+export interface RolloutRow {
+	readonly rollout: Rollout;
+	readonly group: string;
+	/** `configuration@number` */
+	readonly versionRef: string;
+	readonly createdBy: string;
+	readonly createdAt: Date;
+	readonly startedAt: Date | null;
+	readonly endedAt: Date | null;
+	readonly nextWakeAt: Date | null;
+	readonly waitsFor: string | null;
+	readonly rolledBackBy: RolloutId | null;
+	/** How many agents of the group it is restricted to; null: all. */
+	readonly onlyAgents: number | null;
+	readonly idempotencyKey: string | null;
+	readonly traceparent: string | null;
+	/** The database's clock at the read, ms. */
+	readonly readAtMs: number;
+}
+
+export interface NewRollout {
+	readonly rollout: Rollout;
+	readonly createdBy: string;
+	readonly idempotencyKey: string | null;
+	readonly traceparent: string | null;
+	readonly onlyAgents: readonly string[] | null;
+	readonly waitsFor: string | null;
+}
+
+export interface RolloutFilter {
+	readonly groupId?: string | undefined;
+	readonly state?: RolloutState | undefined;
+	readonly active?: boolean | undefined;
+}
+
+export interface TargetRow {
+	readonly target: typeof rolloutTarget.$inferSelect;
+	readonly hostname: string | null;
+	readonly instanceUid: string | null;
+	readonly cursorValue: string;
+}
+
+export type EventRow = Pick<typeof rolloutEvent.$inferSelect, 'seq' | 'at' | 'events'>;
+
+/** Columns of their own; everything else of the core's rollout is in `machine`. */
+function machineOf(core: Rollout): unknown {
+	const { id, groupId, versionId, spec, state, seq, createdAtMs, startedAtMs, endedAtMs, rollbackOf, ...machine } =
+		core;
+	return machine;
+}
+
+function coreOf(row: typeof rollout.$inferSelect): Rollout {
+	return {
+		...(row.machine as Rollout),
+		id: row.id as RolloutId,
+		groupId: row.groupId as GroupId,
+		versionId: row.versionId as VersionId,
+		spec: row.spec,
+		state: row.state as RolloutState,
+		seq: row.seq,
+		createdAtMs: row.createdAt.getTime(),
+		startedAtMs: row.startedAt?.getTime() ?? null,
+		endedAtMs: row.endedAt?.getTime() ?? null,
+		rollbackOf: row.rollbackOf as RolloutId | null,
+	};
+}
+
+export function rolloutsOn(db: Drizzle) {
+	const cursorValue = sql<string>`${rollout.createdAt}::text`;
+	const select = () =>
+		db
+			.select({
+				row: rollout,
+				group: agentGroup.name,
+				versionRef: sql<string>`${configuration.name} || '@' || ${configurationVersion.number}`,
+				readAtMs: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::float8`,
+				cursorValue,
+			})
+			.from(rollout)
+			.innerJoin(agentGroup, eq(agentGroup.id, rollout.groupId))
+			.innerJoin(configurationVersion, eq(configurationVersion.id, rollout.versionId))
+			.innerJoin(configuration, eq(configuration.id, configurationVersion.configurationId));
+	type Selected = Awaited<ReturnType<typeof select>>[number];
+	const toRow = ({ row, group, versionRef, readAtMs }: Selected): RolloutRow => ({
+		rollout: coreOf(row),
+		group,
+		versionRef,
+		createdBy: row.createdBy,
+		createdAt: row.createdAt,
+		startedAt: row.startedAt,
+		endedAt: row.endedAt,
+		nextWakeAt: row.nextWakeAt,
+		waitsFor: row.waitsFor,
+		rolledBackBy: row.rolledBackBy as RolloutId | null,
+		onlyAgents: row.onlyAgents?.length ?? null,
+		idempotencyKey: row.idempotencyKey,
+		traceparent: row.traceparent,
+		readAtMs,
+	});
+	const one = async (match: SQL | undefined): Promise<RolloutRow | null> => {
+		const [found] = await select().where(match).limit(1);
+		return found === undefined ? null : toRow(found);
+	};
+
+	return {
+		/** Runs into `rollout_one_active_per_group` (R15) or `rollout_idempotency` when one is there. */
+		async insert({ rollout: core, onlyAgents, ...given }: NewRollout): Promise<void> {
+			await db.insert(rollout).values({
+				...given,
+				id: core.id,
+				groupId: core.groupId,
+				versionId: core.versionId,
+				spec: core.spec,
+				state: core.state,
+				machine: machineOf(core),
+				rollbackOf: core.rollbackOf,
+				onlyAgents: onlyAgents === null ? null : [...onlyAgents],
+				createdAt: new Date(core.createdAtMs),
+			});
+		},
+
+		find: (id: string): Promise<RolloutRow | null> => one(eq(rollout.id, id)),
+		findByKey: (createdBy: string, key: string): Promise<RolloutRow | null> =>
+			one(and(eq(rollout.createdBy, createdBy), eq(rollout.idempotencyKey, key))),
+		activeOf: (groupId: string): Promise<RolloutRow | null> =>
+			one(and(eq(rollout.groupId, groupId), inArray(rollout.state, [...activeStates]))),
+
+		/** Keeps the row until the transaction ends; false when there is none. */
+		async lock(id: string): Promise<boolean> {
+			const rows = await db.select({ id: rollout.id }).from(rollout).where(eq(rollout.id, id)).for('update');
+			return rows.length > 0;
+		},
+
+		async setRolledBackBy(id: RolloutId, by: RolloutId): Promise<void> {
+			await db.update(rollout).set({ rolledBackBy: by }).where(eq(rollout.id, id));
+		},
+
+		/** Newest first. */
+		async list(
+			{ groupId, state, active }: RolloutFilter,
+			limit: number,
+			after: Cursor | null,
+		): Promise<Page<RolloutRow & { cursorValue: string }>> {
+			const states = [...activeStates];
+			const found = await select()
+				.where(
+					and(
+						groupId === undefined ? undefined : eq(rollout.groupId, groupId),
+						state === undefined ? undefined : eq(rollout.state, state),
+						active === undefined ? undefined : (active ? inArray : notInArray)(rollout.state, states),
+						after === null
+							? undefined
+							: sql`(${rollout.createdAt}, ${rollout.id}) < (${after.value}::timestamptz, ${after.id}::uuid)`,
+					),
+				)
+				.orderBy(desc(rollout.createdAt), desc(rollout.id))
+				.limit(limit + 1);
+			const rows = found.map((row) => ({ ...toRow(row), cursorValue: row.cursorValue }));
+			return pageOf(rows, limit, (row) => row.rollout.id);
+		},
+
+		/** Steps that were started, per rollout, by index. */
+		async steps(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Step[]>> {
+			const byRollout = new Map<string, Step[]>();
+			if (ids.length === 0) return byRollout;
+			const rows = await db
+				.select()
+				.from(rolloutStep)
+				.where(inArray(rolloutStep.rolloutId, [...ids]))
+				.orderBy(asc(rolloutStep.index));
+			for (const { rolloutId, index, machine, counters } of rows) {
+				const steps = byRollout.get(rolloutId) ?? [];
+				steps.push({ ...(machine as Step), index, counters });
+				byRollout.set(rolloutId, steps);
+			}
+			return byRollout;
+		},
+
+		/** In rank order. `step` is an index. */
+		async targets(
+			id: string,
+			{ state, step }: { state?: TargetState | undefined; step?: number | undefined },
+			{ limit, after }: { limit: number; after: Cursor | null },
+		): Promise<Page<TargetRow>> {
+			const past =
+				after === null
+					? undefined
+					: sql`(${rolloutTarget.rank}, ${rolloutTarget.agentId}) > (${after.value}::int, ${after.id}::uuid)`;
+			const found = await db
+				.select({
+					target: rolloutTarget,
+					hostname: agent.hostname,
+					instanceUid: agent.instanceUid,
+					cursorValue: sql<string>`${rolloutTarget.rank}::text`,
+				})
+				.from(rolloutTarget)
+				.leftJoin(agent, eq(agent.id, rolloutTarget.agentId))
+				.where(
+					and(
+						eq(rolloutTarget.rolloutId, id),
+						state === undefined ? undefined : eq(rolloutTarget.state, state),
+						step === undefined ? undefined : eq(rolloutTarget.step, step),
+						past,
+					),
+				)
+				.orderBy(asc(rolloutTarget.rank), asc(rolloutTarget.agentId))
+				.limit(limit + 1);
+			return pageOf(found, limit, (row) => row.target.agentId);
+		},
+
+		/** The agents' own error texts, most frequent first; at most 20, each with up to three agents. */
+		async errors(id: string): Promise<readonly { error: string; agents: number; examples: string[] }[]> {
+			const agents = sql<number>`count(*)::int`;
+			return db
+				.select({
+					error: sql<string>`${rolloutTarget.error}`,
+					agents,
+					examples: sql<string[]>`(array_agg(${rolloutTarget.agentId}::text order by ${rolloutTarget.rank}))[1:3]`,
+				})
+				.from(rolloutTarget)
+				.where(and(eq(rolloutTarget.rolloutId, id), sql`${rolloutTarget.error} is not null`))
+				.groupBy(rolloutTarget.error)
+				.orderBy(desc(sql`count(*)`), rolloutTarget.error)
+				.limit(20);
+		},
+
+		/** How many agents answered in the last `windowMs`. */
+		async answeredWithin(id: string, windowMs: number): Promise<number> {
+			const since = sql`clock_timestamp() - make_interval(secs => ${windowMs / 1000}::float8)`;
+			const [row] = await db
+				.select({ n: sql<number>`count(*)::int` })
+				.from(rolloutTarget)
+				.where(and(eq(rolloutTarget.rolloutId, id), gt(rolloutTarget.answeredAt, since)));
+			return row?.n ?? 0;
+		},
+
+		async agentsIn(id: string, states: readonly TargetState[]): Promise<readonly string[]> {
+			const rows = await db
+				.select({ id: rolloutTarget.agentId })
+				.from(rolloutTarget)
+				.where(and(eq(rolloutTarget.rolloutId, id), inArray(rolloutTarget.state, [...states])))
+				.orderBy(asc(rolloutTarget.rank));
+			return rows.map((row) => row.id);
+		},
+
+		/** The journal after `after`, in order: what people are told of each decision. */
+		async events(id: string, after: number, limit: number): Promise<readonly EventRow[]> {
+			return db
+				.select({ seq: rolloutEvent.seq, at: rolloutEvent.at, events: rolloutEvent.events })
+				.from(rolloutEvent)
+				.where(and(eq(rolloutEvent.rolloutId, id), gt(rolloutEvent.seq, after)))
+				.orderBy(asc(rolloutEvent.seq))
+				.limit(limit);
+		},
+
+		async databaseNowMs(): Promise<number> {
+			const rows = await db
+				.select({ ms: sql<number>`floor(extract(epoch from clock_timestamp()) * 1000)::float8` })
+				.from(sql`(values (1)) as once`);
+			return rows[0]?.ms ?? 0;
+		},
+	};
+}
