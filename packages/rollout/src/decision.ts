@@ -70,13 +70,16 @@ export interface SnapshotNeeds {
 /** Everything `decide` may know. Read in one transaction; `nowMs` is the database's clock. */
 export interface Snapshot {
 	readonly rollout: Rollout;
-	/** Steps that were started, by index. */
+	/** Steps that were started, by index; indexes are those of the strategy, so a step dropped for adding nobody leaves a gap. */
 	readonly steps: readonly Step[];
+	/** Whose answer, session, health or membership changed, or whose `wakeAt` is at most `dueObservedMs`; at most `changedTargetsMax`. */
 	readonly changed: readonly TargetView[];
 	readonly members: readonly Member[];
 	readonly fill: readonly TargetView[];
 	readonly admit: readonly TargetView[];
 	readonly back: readonly TargetView[];
+	/** Targets the open retry and exclude commands name; for a retry that names none, those Failed, Reverted or TimedOut; at most `pageTargetsMax`. */
+	readonly named: readonly TargetView[];
 	readonly commands: readonly Command[];
 	readonly environment: Environment;
 	readonly nowMs: number;
@@ -100,6 +103,7 @@ export type RolloutEvent =
 	| { readonly kind: 'gate-fired'; readonly gate: GateName; readonly message: string }
 	| { readonly kind: 'paused' | 'resumed'; readonly reasons: readonly PauseReason[]; readonly why: string }
 	| { readonly kind: 'dwell-extended'; readonly step: number; readonly byMs: number; readonly why: string }
+	| { readonly kind: 'tail-closed'; readonly why: string }
 	| { readonly kind: 'hold-began' | 'hold-ended'; readonly cause: string }
 	| { readonly kind: 'command'; readonly command: string; readonly actor: string; readonly accepted: boolean };
 
@@ -112,10 +116,11 @@ export interface Decision {
 	readonly assignments: readonly AssignmentWrite[];
 	/**
 	 * Take back every assignment of this rollout's version that no gateway recorded as offered (to the former version, or to none;
-	 * seq + 1). The store clears those targets' seq and lowers their steps' `inFlight` by as many.
+	 * seq + 1). `targets` are written first; the store then clears seq and timers of the targets that still hold one, leaves them
+	 * `Pending`, and lowers their steps' `inFlight` by as many.
 	 */
 	readonly withdrawUnsent: boolean;
-	/** Single assignments to take back the same way: the agent has no session. */
+	/** Single assignments to take back the same way: the agent has no session, or left. Here the core has already moved the target and its counters. */
 	readonly withdraw: readonly AgentId[];
 	readonly quarantine: readonly { readonly agentId: AgentId; readonly reason: string }[];
 	readonly unquarantine: readonly AgentId[];

@@ -1,1 +1,3 @@
-export {};
+export type * from './decision.js';
+export { changedTargetsMax, pageTargetsMax, tickIntervalMs } from './decision.js';
+export type * from './model.js';

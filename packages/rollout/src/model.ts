@@ -154,6 +154,8 @@ export interface GateTally {
 	readonly pushed: number;
 	/** Of those pushed, on how many there is evidence, good or bad, for the whole window. */
 	readonly judged: number;
+	/** Agents of the step with the capability the gate needs, whether or not they are in n: none means the gate does not apply. */
+	readonly capable: number;
 }
 
 export type StepPhase = 'pushing' | 'dwelling' | 'ended';
@@ -172,6 +174,8 @@ export interface Step {
 	/** Extra dwell asked for by a person, or added once for lack of coverage, ms. */
 	readonly extendedMs: number;
 	readonly extendedForCoverage: boolean;
+	/** An operator accepted, on the record, that this step proves too little (R5). */
+	readonly unprovenAccepted: boolean;
 	readonly counters: StepCounters;
 	readonly startedAtMs: number;
 	readonly endedAtMs: number | null;
@@ -212,8 +216,12 @@ export interface Rollout {
 	readonly unplaced: Readonly<Record<TargetState, number>>;
 	/** Targets that never proved a version, counted at planning. */
 	readonly noWayBack: number;
+	/** Candidates ranked at the start: whoever ranks from here on joined later and comes with the last step. */
+	readonly planned: number;
 	/** Rank the next joiner gets. */
 	readonly nextRank: number;
+	/** An operator accepted that more than `maxDeferredPercent` are deferred at the end. */
+	readonly deferredAccepted: boolean;
 	/** Touched agents whose way back is still to be written, being confirmed, confirmed, or left (offline, timed out, moved on, no way back). */
 	readonly back: BackCounters;
 	/** Agents deferred to the end are still being pushed until then (Completed only), ms of the database's clock. */
@@ -280,8 +288,8 @@ export interface Target {
 	readonly restartsAtPush: number;
 	/** Counts against these gates, since this journal seq. */
 	readonly against: Readonly<Partial<Record<GateName, number>>>;
-	/** Has been watched for the whole window of these gates, with evidence. */
-	readonly judged: Readonly<Partial<Record<GateName, true>>>;
+	/** Has been watched for the whole window of these gates: true with evidence, false without any (it then leaves the gate's N). */
+	readonly judged: Readonly<Partial<Record<GateName, boolean>>>;
 	readonly back: Back | null;
 	/** Earliest observed instant at which something about it falls due. */
 	readonly wakeAt: number | null;
