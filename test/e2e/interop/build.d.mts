@@ -6,4 +6,3 @@ export interface InteropBinaries {
 }
 
 export function buildInterop(options?: { say?: (line: string) => void }): Promise<InteropBinaries>;
-export function tidyCollector(options?: { say?: (line: string) => void }): Promise<void>;

@@ -39,7 +39,7 @@ export async function buildInterop({ say = sayOnStderr } = {}) {
 }
 
 /** Lets the builder resolve the collector's modules again and keeps the result in go/collector. */
-export async function tidyCollector({ say = sayOnStderr } = {}) {
+async function tidyCollector(say = sayOnStderr) {
 	await askGoVersion();
 	await mkdir(cacheHome(), { recursive: true });
 	const scratch = await mkdtemp(path.join(cacheHome(), 'tidying-'));

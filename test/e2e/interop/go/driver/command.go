@@ -171,10 +171,7 @@ func (s startCommand) prepare(starting client.OpAMPClient) error {
 	if description == nil {
 		description = json.RawMessage(`{}`)
 	}
-	errs := []error{
-		starting.SetCapabilities(&capabilities),
-		with(description, &protobufs.AgentDescription{}, starting.SetAgentDescription),
-	}
+	errs := []error{with(description, &protobufs.AgentDescription{}, starting.SetAgentDescription)}
 	if s.Health != nil {
 		errs = append(errs, with(s.Health, &protobufs.ComponentHealth{}, starting.SetHealth))
 	}
@@ -184,7 +181,8 @@ func (s startCommand) prepare(starting client.OpAMPClient) error {
 	if s.Components != nil {
 		errs = append(errs, with(s.Components, &protobufs.AvailableComponents{}, starting.SetAvailableComponents))
 	}
-	return errors.Join(errs...)
+	// Last: the client refuses a capability whose state it does not know.
+	return errors.Join(append(errs, starting.SetCapabilities(&capabilities))...)
 }
 
 func parseBits(text string) (uint64, error) {
