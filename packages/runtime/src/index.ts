@@ -13,3 +13,18 @@ export {
 } from './ids.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
 export { type Err, err, type Ok, ok, type Result } from './result.js';
+export { type RunningService, type ServiceMain, serviceMain } from './service.js';
+export {
+	asDuration,
+	asFlag,
+	asInteger,
+	asOneOf,
+	asPort,
+	asText,
+	asUrl,
+	describeSettings,
+	type Resolved,
+	readSettings,
+	type Setting,
+	type Settings,
+} from './settings.js';
