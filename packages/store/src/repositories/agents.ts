@@ -1,7 +1,8 @@
 import type { AgentId } from '@ampora/runtime';
 import { and, eq, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import { agent, agentEffectiveConfig, agentGroup, assignment, quarantine } from '../schema.js';
-import { anyOf, type Cursor, type Drizzle, escapeLike, type Page, pageOf } from './drizzle.js';
+import { anyOf, type Cursor, escapeLike, type Page, pageOf } from './drizzle.js';
 
 export interface AgentFilter {
 	readonly groupId?: string | undefined;
@@ -56,7 +57,7 @@ function matching({ groupId, connected, healthy, version, versionId, search }: A
 	);
 }
 
-export function agentsOn(db: Drizzle) {
+export function agentsOn(db: Orm) {
 	const rows = (cursorValue: SQL) =>
 		db
 			.select({ agent, group: agentGroup.name, assignment, cursorValue: sql<string>`${cursorValue}::text` })

@@ -1,6 +1,6 @@
 import { and, desc, eq, lt } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import { auditEvent } from '../schema.js';
-import type { Drizzle } from './drizzle.js';
 
 export type AuditRow = typeof auditEvent.$inferSelect;
 export type NewAuditRow = Omit<typeof auditEvent.$inferInsert, 'id' | 'at'>;
@@ -12,7 +12,7 @@ export interface AuditFilter {
 	readonly action?: string | undefined;
 }
 
-export function auditOn(db: Drizzle) {
+export function auditOn(db: Orm) {
 	return {
 		async append(row: NewAuditRow): Promise<void> {
 			await db.insert(auditEvent).values(row);

@@ -1,7 +1,7 @@
 import type { CommandKind } from '@ampora/rollout';
 import { and, asc, eq, isNull } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import { rolloutCommand } from '../schema.js';
-import type { Drizzle } from './drizzle.js';
 
 export type CommandRow = typeof rolloutCommand.$inferSelect & { readonly kind: CommandKind };
 export type NewCommand = Pick<
@@ -9,7 +9,7 @@ export type NewCommand = Pick<
 	'id' | 'rolloutId' | 'args' | 'actor' | 'idempotencyKey' | 'traceparent'
 > & { readonly kind: CommandKind };
 
-export function commandsOn(db: Drizzle) {
+export function commandsOn(db: Orm) {
 	return {
 		/** Runs into `rollout_command_idempotency` when the actor's key was used on this rollout (R11). */
 		async insert(row: NewCommand): Promise<void> {

@@ -1,7 +1,8 @@
 import type { ConfigurationId, VersionId } from '@ampora/runtime';
 import { and, asc, desc, eq, gt, inArray, lt, ne, sql } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import { assignment, configuration, configurationVersion, rollout, rolloutTarget } from '../schema.js';
-import { anyOf, type Drizzle } from './drizzle.js';
+import { anyOf } from './drizzle.js';
 
 export type ConfigurationRow = typeof configuration.$inferSelect;
 export type VersionRow = typeof configurationVersion.$inferSelect & { readonly configuration: string };
@@ -11,7 +12,7 @@ type NewVersion = Pick<
 >;
 type Files = Pick<VersionRow, 'files' | 'contentHash'>;
 
-export function configurationsOn(db: Drizzle) {
+export function configurationsOn(db: Orm) {
 	const versions = () =>
 		db
 			.select({ version: configurationVersion, configuration: configuration.name })

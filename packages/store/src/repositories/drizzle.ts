@@ -1,9 +1,5 @@
-import { type SQL, sql } from 'drizzle-orm';
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import type * as schema from '../schema.js';
-
-/** A connection or a transaction, of either driver. */
-export type Drizzle = PgDatabase<PgQueryResultHKT, typeof schema>;
+import { DrizzleQueryError, type SQL, sql } from 'drizzle-orm';
+import { asStoreError, StoreUnavailable } from '../store_unavailable.js';
 
 /** Where a page ends: the sort value as Postgres writes it, and the id that breaks ties. */
 export interface Cursor {
@@ -34,6 +30,19 @@ export const escapeLike = (text: string): string => text.replaceAll(/[\\%_]/g, '
 /** `expression = any(array)` with one parameter however long the list is. */
 export const anyOf = (column: SQL | { getSQL(): SQL }, ids: readonly string[], type: 'uuid' | 'text'): SQL =>
 	sql`${column} = any(${sql.param([...ids])}::${sql.raw(type)}[])`;
+
+/** The driver's own error, without what drizzle wraps around it (the statement with its parameters). */
+export function driverError(error: unknown): unknown {
+	return error instanceof DrizzleQueryError && error.cause !== undefined ? driverError(error.cause) : error;
+}
+
+/** Does this error, or what caused it, say that Postgres is away. */
+export function isStoreAway(error: unknown): boolean {
+	for (let at = error; at instanceof Error; at = at.cause) {
+		if (asStoreError(at) instanceof StoreUnavailable) return true;
+	}
+	return false;
+}
 
 /** The name of the unique constraint a statement ran into; undefined for any other error. */
 export function uniqueViolation(error: unknown): string | undefined {

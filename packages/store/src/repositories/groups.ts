@@ -1,8 +1,9 @@
 import type { AgentId, GroupId } from '@ampora/runtime';
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import { agent, agentGroup, rollout } from '../schema.js';
 import { activeStates } from './configurations.js';
-import { anyOf, type Drizzle } from './drizzle.js';
+import { anyOf } from './drizzle.js';
 
 export interface GroupRow {
 	readonly id: GroupId;
@@ -14,7 +15,7 @@ export interface GroupRow {
 	readonly activeRollout: string | null;
 }
 
-export function groupsOn(db: Drizzle) {
+export function groupsOn(db: Orm) {
 	const active = sql.join(
 		activeStates.map((state) => sql`${state}`),
 		sql`, `,

@@ -1,14 +1,17 @@
 // Plain queries of the use cases, over drizzle. What gateways and the engine do under load is set-based SQL elsewhere.
+
+import type { Orm } from '../database.js';
+import { repeating } from '../sql.js';
 import { agentsOn } from './agents.js';
 import { auditOn } from './audit.js';
 import { commandsOn } from './commands.js';
 import { configurationsOn } from './configurations.js';
-import type { Drizzle } from './drizzle.js';
+import { driverError } from './drizzle.js';
 import { groupsOn } from './groups.js';
 import { rolloutsOn } from './rollouts.js';
 import { tokensOn } from './tokens.js';
 
-const repositoriesOn = (db: Drizzle) => ({
+const repositoriesOn = (db: Orm) => ({
 	configurations: configurationsOn(db),
 	groups: groupsOn(db),
 	agents: agentsOn(db),
@@ -19,21 +22,29 @@ const repositoriesOn = (db: Drizzle) => ({
 });
 export type Repositories = ReturnType<typeof repositoriesOn>;
 
-/** Reads outside a transaction, and units of work: all writes of `work` are committed together, or none when it throws. */
+/** Reads outside a transaction, and units of work: all writes of `work` are committed together, or none when it throws. Repeated when a deadlock chose it. */
 export interface ControlStore extends Repositories {
 	transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>;
 }
 
-export const createControlStore = (db: Drizzle): ControlStore => ({
+async function unwrapped<T>(work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		throw driverError(error);
+	}
+}
+
+export const createControlStore = (db: Orm): ControlStore => ({
 	...repositoriesOn(db),
-	transaction: (work) => db.transaction((transaction) => work(repositoriesOn(transaction))),
+	transaction: (work) => repeating(() => unwrapped(() => db.transaction((inside) => work(repositoriesOn(inside))))),
 });
 
 export type { AgentFilter, AgentOrder, AgentRow } from './agents.js';
 export type { AuditFilter, AuditRow, NewAuditRow } from './audit.js';
 export type { CommandRow, NewCommand } from './commands.js';
 export { activeStates, type ConfigurationRow, type VersionRow } from './configurations.js';
-export { type Cursor, type Drizzle, foreignKeyViolation, type Page, uniqueViolation } from './drizzle.js';
+export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
 export type { GroupRow } from './groups.js';
 export type { EventRow, NewRollout, RolloutFilter, RolloutRow, TargetRow } from './rollouts.js';
 export type { ApiTokenRow, EnrollmentTokenRow } from './tokens.js';

@@ -1,6 +1,7 @@
 import type { RolloutState, Step, TargetState } from '@ampora/rollout';
 import type { GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import { and, asc, desc, eq, gt, inArray, notInArray, type SQL, sql } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import type { Rollout } from '../ports.js';
 import {
 	agent,
@@ -13,7 +14,7 @@ import {
 	rolloutTarget,
 } from '../schema.js';
 import { activeStates } from './configurations.js';
-import { type Cursor, type Drizzle, type Page, pageOf } from './drizzle.js';
+import { type Cursor, type Page, pageOf } from './drizzle.js';
 
 /** A rollout with the names people know its parts by, and the columns the core has no use for. */
 export interface RolloutRow {
@@ -83,7 +84,7 @@ function coreOf(row: typeof rollout.$inferSelect): Rollout {
 	};
 }
 
-export function rolloutsOn(db: Drizzle) {
+export function rolloutsOn(db: Orm) {
 	const cursorValue = sql<string>`${rollout.createdAt}::text`;
 	const select = () =>
 		db

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
+import type { Orm } from '../database.js';
 import { apiToken, enrollmentToken } from '../schema.js';
-import type { Drizzle } from './drizzle.js';
 
 export type ApiTokenRow = Omit<typeof apiToken.$inferSelect, 'tokenHash'>;
 export type EnrollmentTokenRow = Omit<typeof enrollmentToken.$inferSelect, 'tokenHash'>;
@@ -16,7 +16,7 @@ const enrollmentColumns = {
 };
 const now = sql`clock_timestamp()`;
 
-export function tokensOn(db: Drizzle) {
+export function tokensOn(db: Orm) {
 	return {
 		/** The token with this sha256, unless it was revoked. The look-up by hash is what keeps it from leaking by timing. */
 		async findApiToken(tokenHash: Uint8Array): Promise<ApiTokenRow | null> {
