@@ -79,6 +79,8 @@ describe('values', () => {
 		['{token: abc}', '"[REDACTED]"'],
 		['[b, a]', '[a, c, b]'],
 		['[]', 'null'],
+		['{enabled: false, size: 9}', 'null'],
+		['{enabled: false, size: 9}', '{}'],
 		['items', '{}'],
 		['[a, "${env:B}"]', '[a]'],
 		['[{k: 1}, {k: 2}]', '[{k: 2, more: 1}, {k: 1}]'],
@@ -105,6 +107,8 @@ describe('values', () => {
 		['[{k: 1, l: 2}]', '[{k: 1}, {l: 2}]'],
 		['{a: 1}', '[{name: b, value: 1}]'],
 		['1', 'null'],
+		['{enabled: false, size: 9}', '{enabled: false}'],
+		['{enabled: true, size: 9}', '{}'],
 		['{a: 1}', 'null'],
 		['[1]', 'null'],
 	])('%s is not %s', (a, b) => {
@@ -113,7 +117,7 @@ describe('values', () => {
 });
 
 describe('what may be absent', () => {
-	it.each(['false', '0', '0s', '""', '[]', '"${env:X}"', '{a: false, b: {c: 0}}'])(
+	it.each(['false', '0', '0s', '""', '[]', '"${env:X}"', '{a: false, b: {c: 0}}', '{enabled: false, size: 9}'])(
 		'%s in a section that is there',
 		(value) => {
 			expect(compare(`exporters: {otlp: {v: ${value}}}`, 'exporters: {otlp: {}}')).toEqual({ outcome: 'match' });

@@ -42,7 +42,7 @@ const comparisonsMax = 2_000_000;
  * values with `${…}` on either side, and the ways a collector prints what it was given (`sameScalar`). A collector prints its settings
  * from typed structures, hence also: an assigned null stands for "the defaults" and is met by anything present; a zero value (`false`,
  * `0`, `""`, `[]`), or a non-empty section of nothing else, may be absent; a section switched off by `enabled: false` may be
- * empty; a map may come as a list of `{name, value}`; a value of a type that cannot be printed comes as `{}`.
+ * empty or absent; a map may come as a list of `{name, value}`; a value of a type that cannot be printed comes as `{}`.
  */
 export function effectiveMatches(
 	assigned: ConfigSource,
@@ -145,7 +145,7 @@ function mayBeAbsent(assigned: ConfigNode, depth: number): boolean {
 	if (assigned.kind === 'scalar') return isZero(assigned.value);
 	if (assigned.kind === 'list') return assigned.items.length === 0;
 	if (depth <= componentDepth || assigned.entries.size === 0) return false;
-	return [...assigned.entries.values()].every((node) => mayBeAbsent(node, depth + 1));
+	return isSwitchedOff(assigned) || [...assigned.entries.values()].every((node) => mayBeAbsent(node, depth + 1));
 }
 
 function isSwitchedOff(section: ConfigMap): boolean {
