@@ -6,6 +6,7 @@ export interface LeaseKeeperDeps {
 	readonly clock: Clock;
 	/** Told on every change; null: not leading. */
 	readonly onChange: (lease: LeaderLease | null) => void;
+	readonly onRenewed?: () => void;
 	/** Told when the store could not be asked; the keeper goes on trying. */
 	readonly onError: (error: unknown) => void;
 }
@@ -72,6 +73,7 @@ export class LeaseKeeper {
 			// Counted from before the question: the row's expiry cannot be later than that plus the TTL.
 			if (lease) this.#renewedAtMs = askedAtMs;
 			this.#set(lease);
+			if (lease) this.deps.onRenewed?.();
 		} catch (error) {
 			this.deps.onError(error);
 			if (this.current() === null) this.#set(null);

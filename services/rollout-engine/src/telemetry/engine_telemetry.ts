@@ -1,0 +1,110 @@
+import type { Decision } from '@ampora/rollout';
+import type { EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
+import { createMetrics, type Logger, type MetricsRegistry, spanNames, type Tracer } from '@ampora/telemetry';
+import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
+import type { TickerEvents } from '../ticker/ticker.js';
+
+export interface EngineTelemetry {
+	readonly ticker: TickerEvents;
+	readonly dispatcher: DispatcherEvents;
+	committed(loaded: LoadedSnapshot, decision: Decision): void;
+	leaseChanged(name: string, lease: LeaderLease | null): void;
+	leaseRenewed(name: string, expiresAtMs: number): void;
+	leaseFailed(error: unknown): void;
+	/** Reads the gauges anew. */
+	refresh(store: Pick<EngineStore, 'figures'>): Promise<void>;
+}
+
+export interface EngineTelemetryDeps {
+	readonly logger: Logger;
+	readonly tracer: Tracer;
+	readonly registry: MetricsRegistry;
+	/** In one process everything is local. */
+	readonly dispatchCountsAs: 'forwarded' | 'local';
+}
+
+/** Everything the engine says about itself: one place that turns what happened into metrics, log lines and spans. */
+export function createEngineTelemetry({
+	logger,
+	tracer,
+	registry,
+	dispatchCountsAs,
+}: EngineTelemetryDeps): EngineTelemetry {
+	const dispatch = createMetrics(registry, 'dispatch');
+	const rollout = createMetrics(registry, 'rollout');
+	const lease = createMetrics(registry, 'lease');
+	return {
+		ticker: {
+			ticked: (atMs) => rollout.ampora_rollout_engine_last_tick_timestamp_seconds.set(atMs / 1000),
+			rolloutFailed: (rolloutId, error, retryInMs) =>
+				logger.error('a rollout could not be ticked; it rests and is tried again', {
+					rollout_id: rolloutId,
+					error,
+					duration_ms: retryInMs,
+				}),
+			storeFailed: (error) => logger.warn('the store could not be asked; nothing is decided meanwhile', { error }),
+			gatewaysLost: (gateways, agents) => logger.warn('gateways lost', { reason: gateways.join(', '), agents }),
+		},
+		dispatcher: {
+			sent: (gateway, agents) =>
+				dispatchCountsAs === 'local'
+					? dispatch.ampora_dispatch_local_total.inc(agents)
+					: dispatch.ampora_dispatch_forwarded_total.inc({ target_instance: gateway }, agents),
+			noSession: (reason, agents) => dispatch.ampora_dispatch_no_session_total.inc({ reason }, agents),
+			lost: (gateway, agents) =>
+				logger.info('no reply to a dispatch; it will be repeated', { target_instance: gateway, agents }),
+			directoryAway: (error) => logger.warn('routes could not be looked up', { error }),
+		},
+		committed(loaded, decision) {
+			for (const event of decision.events) {
+				if (event.kind === 'state')
+					rollout.ampora_rollout_state_transitions_total.inc({ from: event.from, to: event.to });
+				if (event.kind === 'gate-fired') rollout.ampora_rollout_gate_fired_total.inc({ gate: event.gate });
+				logger.info(event.kind, { rollout_id: decision.rollout.id, ...describe(event) });
+			}
+			if (decision.assignments.length > 0 || decision.events.length > 0) {
+				const attributes = {
+					rollout_id: decision.rollout.id,
+					agents: decision.assignments.length,
+					state: decision.rollout.state,
+				};
+				tracer.startSpan(spanNames.rolloutTick, { parent: loaded.traceparent, attributes }).end();
+			}
+		},
+		leaseChanged(name, held) {
+			lease.ampora_leader_lease_held.set({ name }, held ? 1 : 0);
+			logger.info(held ? 'leading' : 'not leading any more', { lease: name, ...(held && { lease_epoch: held.epoch }) });
+		},
+		leaseRenewed: (name, expiresAtMs) =>
+			lease.ampora_leader_lease_expires_timestamp_seconds.set({ name }, expiresAtMs / 1000),
+		leaseFailed: (error) => logger.warn('the leader lease could not be asked for', { error }),
+		async refresh(store) {
+			const figures = await store.figures();
+			setByState(rollout.ampora_rollouts, figures.rollouts);
+			setByState(rollout.ampora_rollout_agents, figures.rolloutAgents);
+			rollout.ampora_agents.reset();
+			for (const { connected, healthy, count } of figures.agents)
+				rollout.ampora_agents.set({ connected: connected ? 'true' : 'false', healthy: healthyLabel(healthy) }, count);
+			rollout.ampora_rollout_paused_seconds.set(figures.pausedSeconds);
+			rollout.ampora_rollout_oldest_unanswered_seconds.set(figures.oldestUnansweredSeconds);
+		},
+	};
+}
+
+const healthyLabel = (healthy: boolean | null) => (healthy === null ? 'unknown' : healthy ? 'true' : 'false');
+
+interface StateGauge {
+	reset(): void;
+	set(labels: { readonly state: string }, value: number): void;
+}
+
+function setByState(gauge: StateGauge, counts: Readonly<Record<string, number>>): void {
+	gauge.reset();
+	for (const [state, count] of Object.entries(counts)) gauge.set({ state }, count);
+}
+
+/** The event's own fields under names that do not collide with the log's. */
+function describe(event: Decision['events'][number]): Record<string, unknown> {
+	const { kind: _, ...fields } = event;
+	return { ...fields };
+}
