@@ -12,6 +12,7 @@ export {
 	type AnswerOf,
 	anyRouteErrors,
 	type BodyOf,
+	type InputOf,
 	type OperationId,
 	openApiPath,
 	type ParamsOf,

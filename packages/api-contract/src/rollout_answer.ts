@@ -69,10 +69,21 @@ const evidence = z.object({
 	message: z.string(),
 });
 
+const advance = z.enum(['manual', 'auto']);
+const dwell = { dwell: z.string(), dwellMs: ms };
+const strategyView = z.discriminatedUnion('kind', [
+	z.object({
+		kind: z.literal('canary'),
+		steps: z.array(z.object({ name: z.string().nullable(), size: z.string(), ...dwell })),
+	}),
+	z.object({ kind: z.literal('percentage'), percentages: z.array(count), advance, ...dwell }),
+	z.object({ kind: z.literal('batch'), batchSize: count, advance, ...dwell }),
+]);
+
 export const specView = z
 	.object({
-		strategy: z.string(),
-		order: z.string(),
+		strategy: strategyView,
+		order: z.enum(['random', 'hostname', 'last-seen']),
 		seed: z.string(),
 		maxInFlight: z.union([count, z.literal('unlimited'), z.null()]),
 		onGate: z.enum(['pause', 'rollback']),
@@ -177,9 +188,11 @@ export const command = z
 	.meta({ id: 'Command' });
 export type CommandAnswer = z.infer<typeof command>;
 
-/** Decided: the command and the rollout as it stands. `created`: the command made a new rollout (rollback or retry of an ended one), shown here. */
+/** `created`: the command made a new rollout (rollback or retry of an ended one), shown here in place of the old one. */
 export const commandDone = z
-	.object({ command: command.nullable(), created: z.boolean(), rollout })
+	.object({ decided: z.literal(true), created: z.boolean(), command: command.nullable(), rollout, links })
 	.meta({ id: 'CommandDone' });
-/** Not decided within 3 s: ask for it at `links.command`. */
-export const commandPending = z.object({ command, links }).meta({ id: 'CommandPending' });
+/** Not decided within 3 s: it will be; ask for it at `links.command`. */
+export const commandPending = z
+	.object({ decided: z.literal(false), created: z.literal(false), command, rollout, links })
+	.meta({ id: 'CommandPending' });

@@ -430,3 +430,13 @@ export type AnswerOf<Op extends OperationId> = {
 		? z.infer<Routes[Op]['answers'][Status]>
 		: never;
 }[keyof Routes[Op]['answers']];
+
+type Parsed<Schema> = Schema extends z.ZodType
+	? z.output<Schema> extends Record<string, never>
+		? unknown
+		: z.output<Schema>
+	: unknown;
+/** What a use case is given: parameters, query and body in one object, parsed (durations in ms, percentages as numbers). */
+export type InputOf<Op extends OperationId> = Parsed<Routes[Op]['params']> &
+	Parsed<Routes[Op]['query']> &
+	Parsed<Routes[Op]['body']>;

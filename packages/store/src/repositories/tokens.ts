@@ -60,6 +60,11 @@ export function tokensOn(db: Orm) {
 			return rows[0] ?? null;
 		},
 
+		async activeApiTokenNamed(given: string): Promise<boolean> {
+			const match = and(eq(name, given), isNull(revokedAt));
+			return (await db.select({ id }).from(apiToken).where(match).limit(1)).length > 0;
+		},
+
 		/** Is there any API token that works. */
 		async anyApiToken(): Promise<boolean> {
 			return (await db.select({ id }).from(apiToken).where(isNull(apiToken.revokedAt)).limit(1)).length > 0;

@@ -1,0 +1,102 @@
+import { type AnswerOf, type Group, type InputOf, uuidShape } from '@ampora/api-contract';
+import { type GroupId, newId, ok } from '@ampora/runtime';
+import { type GroupRow, type Repositories, uniqueViolation } from '@ampora/store';
+import { resolveAgents } from './agents.js';
+import { audit } from './audit.js';
+import type { Caller } from './caller.js';
+import { textAfter, textCursor } from './cursor.js';
+import { notFound, type Outcome, refuse } from './errors.js';
+import type { ControlDeps } from './ports.js';
+import { unitOfWork } from './unit_of_work.js';
+
+export async function findGroup({ groups }: Pick<Repositories, 'groups'>, reference: string): Outcome<GroupRow> {
+	const row = await groups.find(uuidShape.test(reference) ? { id: reference } : { name: reference });
+	return row === null ? notFound('group', reference, 'ampora groups list') : ok(row);
+}
+
+const toGroup = ({ createdAt, ...row }: GroupRow): Group => ({ ...row, createdAt: createdAt.toISOString() });
+
+const exists = (name: string) => refuse('already-exists', `there is a group "${name}" already`, { details: { name } });
+
+async function changeMembers(
+	repositories: Repositories,
+	caller: Caller,
+	{ reference, agents, add }: { reference: string; agents: readonly string[]; add: boolean },
+): Outcome<AnswerOf<'addGroupAgents'>> {
+	const found = await findGroup(repositories, reference);
+	if (!found.ok) return found;
+	const { id, name, builtIn } = found.value;
+	if (builtIn) {
+		const action = 'Agents are in it when they are in no other group: remove them from theirs.';
+		return refuse('group-not-a-target', `the group "${name}" is built in`, { details: { group: name }, action });
+	}
+	const resolved = await resolveAgents(repositories, agents);
+	if (!resolved.ok) return resolved;
+	const { groups } = repositories;
+	const changed = add
+		? await groups.moveAgents(resolved.value, id, null)
+		: await groups.moveAgents(resolved.value, await groups.builtIn(), id);
+	if (changed > 0) {
+		await audit(repositories, caller, {
+			action: add ? 'Group.AgentsAdded' : 'Group.AgentsRemoved',
+			entity: ['group', id],
+			// Names of ten thousand agents would drown the audit; the group's rollouts list their own.
+			after: { group: name, changed, agents: resolved.value.slice(0, 100) },
+		});
+	}
+	const now = await findGroup(repositories, id);
+	return now.ok ? ok({ group: toGroup(now.value), changed }) : now;
+}
+
+export const groupUseCases = ({ store }: ControlDeps) => ({
+	async createGroup(caller: Caller, { name }: InputOf<'createGroup'>): Outcome<Group> {
+		try {
+			return await unitOfWork(store, async (repositories) => {
+				const id = newId<GroupId>();
+				await repositories.groups.insert(id, name);
+				await audit(repositories, caller, { action: 'Group.Created', entity: ['group', id], after: { name } });
+				const created = await findGroup(repositories, id);
+				return created.ok ? ok(toGroup(created.value)) : created;
+			});
+		} catch (error) {
+			if (uniqueViolation(error) !== undefined) return exists(name);
+			throw error;
+		}
+	},
+
+	async listGroups(_: Caller, { limit, cursor }: InputOf<'listGroups'>) {
+		const after = textAfter(cursor);
+		if (!after.ok) return after;
+		const rows = await store.groups.list(limit + 1, after.value);
+		const page = rows.slice(0, limit);
+		return ok({
+			items: page.map(toGroup),
+			nextCursor: rows.length > limit ? textCursor(page.at(-1)?.name ?? '') : null,
+		});
+	},
+
+	async getGroup(_: Caller, { group }: InputOf<'getGroup'>): Outcome<Group> {
+		const found = await findGroup(store, group);
+		return found.ok ? ok(toGroup(found.value)) : found;
+	},
+
+	async deleteGroup(caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<object> {
+		return unitOfWork(store, async (repositories) => {
+			const found = await findGroup(repositories, group);
+			if (!found.ok) return found;
+			const { id, name, agents } = found.value;
+			if (!(await repositories.groups.deleteUnused(id))) {
+				const why = found.value.builtIn ? 'is built in' : agents > 0 ? `has ${agents} agents` : 'has had a rollout';
+				return refuse('group-in-use', `the group "${name}" ${why}`, { details: { group: name, agents } });
+			}
+			await audit(repositories, caller, { action: 'Group.Deleted', entity: ['group', id], before: { name } });
+			return ok({});
+		});
+	},
+
+	addGroupAgents: (caller: Caller, { group, agents }: InputOf<'addGroupAgents'>) =>
+		unitOfWork(store, (repositories) => changeMembers(repositories, caller, { reference: group, agents, add: true })),
+
+	removeGroupAgents: (caller: Caller, { group, agents }: InputOf<'removeGroupAgents'>) =>
+		unitOfWork(store, (repositories) => changeMembers(repositories, caller, { reference: group, agents, add: false })),
+});

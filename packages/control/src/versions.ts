@@ -1,0 +1,225 @@
+import {
+	type ConfigFinding,
+	type FilesInput,
+	type InputOf,
+	uuidShape,
+	type Validation,
+	type Version,
+	type VersionSummary,
+} from '@ampora/api-contract';
+import { validateConfig } from '@ampora/collector-config';
+import { newId, ok, type Result, type VersionId } from '@ampora/runtime';
+import type { ConfigurationRow, Repositories, VersionRow } from '@ampora/store';
+import { audit } from './audit.js';
+import type { Caller } from './caller.js';
+import { findConfiguration } from './configurations.js';
+import { numberAfter, numberCursor } from './cursor.js';
+import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
+import type { ControlDeps } from './ports.js';
+import { unitOfWork } from './unit_of_work.js';
+import { bodyOf, refOf, type StoredFiles, storedFiles, toVersion, toVersionSummary } from './version_view.js';
+
+type VersionsOf = Pick<Repositories, 'configurations'>;
+
+/** By id, or by `configuration@number`. */
+export async function findVersion(repositories: VersionsOf, reference: string, lock = false): Outcome<VersionRow> {
+	const { configurations } = repositories;
+	const [, configuration, number] = /^(.+)@(\d{1,9})$/.exec(reference) ?? [];
+	if (configuration === undefined && !uuidShape.test(reference)) {
+		return refuse('invalid-argument', `"${reference}" names no version`, {
+			details: { field: 'version' },
+			action: 'Write configuration@number, like edge@3, or the id of a version.',
+		});
+	}
+	const by = configuration === undefined ? { id: reference } : { configuration, number: Number(number) };
+	const row = await configurations.findVersion(by, lock);
+	return row === null ? notFound('version', reference, `ampora configs show ${configuration ?? '<name>'}`) : ok(row);
+}
+
+/** A version as addresses name it: configuration by name or id, and number. */
+async function versionAt(
+	repositories: VersionsOf,
+	{ configuration, number }: { configuration: string; number: number },
+	lock = false,
+): Outcome<VersionRow> {
+	const found = await findConfiguration(repositories, configuration);
+	return found.ok ? findVersion(repositories, `${found.value.name}@${number}`, lock) : found;
+}
+
+function refuseState(row: VersionRow, code: 'version-not-draft' | 'version-not-published') {
+	return refuse(code, `version ${refOf(row)} is ${row.state}`, { details: { version: refOf(row), state: row.state } });
+}
+
+const findingsOf = ({ files }: Pick<StoredFiles, 'files'>): ConfigFinding[] =>
+	validateConfig(files.map((file) => ({ name: file.name, body: bodyOf(file) }))).map((finding) => ({ ...finding }));
+
+function toValidation(findings: ConfigFinding[]): Validation {
+	return { publishable: !findings.some(({ severity }) => severity === 'error'), findings };
+}
+
+/** Two files of one name would make one of them disappear. */
+function readFiles(given: FilesInput): Result<StoredFiles, ControlError> {
+	const names = (given.files ?? []).map(({ name }) => name);
+	const twice = names.find((name, index) => names.indexOf(name) !== index);
+	if (twice === undefined) return ok(storedFiles(given));
+	return refuse('invalid-argument', `there are two files named "${twice}"`, {
+		details: { field: 'files', name: twice },
+	});
+}
+
+export async function createDraft(
+	repositories: Repositories,
+	caller: Caller,
+	{ configuration, given }: { configuration: ConfigurationRow; given: FilesInput },
+): Outcome<VersionRow> {
+	const files = readFiles(given);
+	if (!files.ok) return files;
+	const row = await repositories.configurations.insertVersion({
+		id: newId<VersionId>(),
+		configurationId: configuration.id,
+		createdBy: caller.actor,
+		...files.value,
+	});
+	await audit(repositories, caller, {
+		action: 'Version.Created',
+		entity: ['version', row.id],
+		after: { version: refOf(row), contentHash: toVersionSummary(row).contentHash },
+	});
+	return ok(row);
+}
+
+/** Makes a draft immutable, unless something in it is an error. */
+export async function publishDraft(
+	repositories: Repositories,
+	caller: Caller,
+	row: VersionRow,
+): Outcome<{ version: VersionRow; findings: ConfigFinding[] }> {
+	if (row.state !== 'Draft') return refuseState(row, 'version-not-draft');
+	const { publishable, findings } = toValidation(findingsOf(row));
+	if (!publishable) {
+		const first = findings.find(({ severity }) => severity === 'error');
+		const where = first === undefined ? '' : `: ${describeFinding(first)}`;
+		return refuse('config-invalid', `version ${refOf(row)} cannot be published${where}`, { details: { findings } });
+	}
+	await repositories.configurations.publish(row.id as VersionId);
+	await audit(repositories, caller, {
+		action: 'Version.Published',
+		entity: ['version', row.id],
+		before: { state: 'Draft' },
+		after: { state: 'Published', version: refOf(row) },
+	});
+	const published = await findVersion(repositories, row.id);
+	return published.ok ? ok({ version: published.value, findings }) : published;
+}
+
+export const describeFinding = ({ file, line, column, message }: ConfigFinding): string =>
+	`${file === '' ? 'line' : `${file}, line`} ${line}, column ${column}: ${message}`;
+
+export const versionUseCases = ({ store }: ControlDeps) => ({
+	async validateFiles(_: Caller, input: InputOf<'validateFiles'>): Outcome<Validation> {
+		const files = readFiles(input);
+		return files.ok ? ok(toValidation(findingsOf(files.value))) : files;
+	},
+
+	async createVersion(caller: Caller, input: InputOf<'createVersion'>): Outcome<VersionSummary> {
+		return unitOfWork(store, async (repositories) => {
+			const configuration = await findConfiguration(repositories, input.configuration);
+			if (!configuration.ok) return configuration;
+			const draft = await createDraft(repositories, caller, { configuration: configuration.value, given: input });
+			return draft.ok ? ok(toVersionSummary(draft.value)) : draft;
+		});
+	},
+
+	async listVersions(_: Caller, { configuration, limit, cursor }: InputOf<'listVersions'>) {
+		const [found, before] = [await findConfiguration(store, configuration), numberAfter(cursor)];
+		if (!found.ok) return found;
+		if (!before.ok) return before;
+		const rows = await store.configurations.listVersions(found.value.id, limit + 1, before.value);
+		const page = rows.slice(0, limit);
+		const nextCursor = rows.length > limit ? numberCursor(page.at(-1)?.number ?? 0) : null;
+		return ok({ items: page.map(toVersionSummary), nextCursor });
+	},
+
+	async getVersion(_: Caller, input: InputOf<'getVersion'>): Outcome<Version> {
+		const found = await versionAt(store, input);
+		return found.ok ? ok(toVersion(found.value)) : found;
+	},
+
+	async updateVersion(caller: Caller, input: InputOf<'updateVersion'>): Outcome<VersionSummary> {
+		const files = readFiles(input);
+		if (!files.ok) return files;
+		return unitOfWork(store, async (repositories) => {
+			const found = await versionAt(repositories, input, true);
+			if (!found.ok) return found;
+			const { value: row } = found;
+			if (!(await repositories.configurations.replaceDraftFiles(row.id as VersionId, files.value))) {
+				return refuseState(row, 'version-not-draft');
+			}
+			const updated = await findVersion(repositories, row.id);
+			if (!updated.ok) return updated;
+			const [before, after] = [toVersionSummary(row), toVersionSummary(updated.value)];
+			await audit(repositories, caller, {
+				action: 'Version.Updated',
+				entity: ['version', row.id],
+				before: { contentHash: before.contentHash },
+				after: { contentHash: after.contentHash },
+			});
+			return ok(after);
+		});
+	},
+
+	async deleteVersion(caller: Caller, input: InputOf<'deleteVersion'>): Outcome<object> {
+		return unitOfWork(store, async (repositories) => {
+			const found = await versionAt(repositories, input, true);
+			if (!found.ok) return found;
+			if (!(await repositories.configurations.deleteDraft(found.value.id as VersionId))) {
+				return refuseState(found.value, 'version-not-draft');
+			}
+			await audit(repositories, caller, {
+				action: 'Version.Deleted',
+				entity: ['version', found.value.id],
+				before: { version: refOf(found.value) },
+			});
+			return ok({});
+		});
+	},
+
+	async validateVersion(_: Caller, input: InputOf<'validateVersion'>): Outcome<Validation> {
+		const found = await versionAt(store, input);
+		return found.ok ? ok(toValidation(findingsOf(found.value))) : found;
+	},
+
+	async publishVersion(caller: Caller, input: InputOf<'publishVersion'>) {
+		return unitOfWork(store, async (repositories) => {
+			const found = await versionAt(repositories, input, true);
+			if (!found.ok) return found;
+			const published = await publishDraft(repositories, caller, found.value);
+			if (!published.ok) return published;
+			const { version, findings } = published.value;
+			return ok({ version: toVersionSummary(version), findings });
+		});
+	},
+
+	async archiveVersion(caller: Caller, input: InputOf<'archiveVersion'>): Outcome<VersionSummary> {
+		return unitOfWork(store, async (repositories) => {
+			const found = await versionAt(repositories, input, true);
+			if (!found.ok) return found;
+			const { value: row } = found;
+			if (row.state !== 'Published') return refuseState(row, 'version-not-published');
+			const uses = await repositories.configurations.usesOf(row.id as VersionId);
+			if (uses.assignments + uses.rollouts > 0) {
+				const message = `version ${refOf(row)} is assigned to ${uses.assignments} agents and used by ${uses.rollouts} rollouts under way`;
+				return refuse('version-in-use', message, { details: { version: refOf(row), ...uses } });
+			}
+			await repositories.configurations.archive(row.id as VersionId);
+			await audit(repositories, caller, {
+				action: 'Version.Archived',
+				entity: ['version', row.id],
+				before: { state: 'Published' },
+				after: { state: 'Archived' },
+			});
+			const archived = await findVersion(repositories, row.id);
+			return archived.ok ? ok(toVersionSummary(archived.value)) : archived;
+		});
+	},
+});
