@@ -54,10 +54,10 @@ async function tidyCollector(say = sayOnStderr) {
 }
 
 async function compileAll(scratch, say) {
+	await refuseStaleModules();
 	const { supervisor, collector, driver } = pathsIn(path.join(scratch, 'bin'));
 	await step(say, 'opamp-go driver', () => goBuild(path.join(sources, 'driver'), driver, '.'));
 	await step(say, 'OpAMP supervisor', () => goBuild(path.join(sources, 'supervisor'), supervisor, supervisorPackage));
-	await refuseStaleModules();
 	const generated = await generateCollector(scratch, say, ['--skip-get-modules']);
 	// The builder would resolve modules afresh; ours are pinned, sums included.
 	for (const file of ['go.mod', 'go.sum']) {

@@ -30,6 +30,11 @@ export class Transcript<T> {
 		waiter.resolve(item);
 	}
 
+	/** What was said until now is no longer there to be taken. */
+	forget(): void {
+		this.#untaken.length = 0;
+	}
+
 	/** Nothing more will come: whoever waits, or waits later, gets `reason`. */
 	end(reason: Error): void {
 		this.#ended ??= reason;
