@@ -10,6 +10,7 @@ CREATE TABLE "agent" (
 	"transport" text,
 	"disconnected_at" timestamp with time zone,
 	"disconnect_reason" text,
+	"last_gateway" text,
 	"sequence_num" bigint,
 	"capabilities" bigint DEFAULT 0 NOT NULL,
 	"description" jsonb,
@@ -148,6 +149,7 @@ CREATE TABLE "rollout" (
 	"spec" jsonb NOT NULL,
 	"state" text NOT NULL,
 	"offers" text DEFAULT 'closed' NOT NULL,
+	"watching" boolean DEFAULT true NOT NULL,
 	"machine" jsonb NOT NULL,
 	"seq" bigint DEFAULT 0 NOT NULL,
 	"membership_seq" bigint DEFAULT -1 NOT NULL,
@@ -248,11 +250,14 @@ ALTER TABLE "rollout_event" ADD CONSTRAINT "rollout_event_rollout_id_rollout_id_
 ALTER TABLE "rollout_step" ADD CONSTRAINT "rollout_step_rollout_id_rollout_id_fk" FOREIGN KEY ("rollout_id") REFERENCES "public"."rollout"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "rollout_target" ADD CONSTRAINT "rollout_target_rollout_id_rollout_id_fk" FOREIGN KEY ("rollout_id") REFERENCES "public"."rollout"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "agent_group_members" ON "agent" USING btree ("group_id");--> statement-breakpoint
-CREATE INDEX "agent_gateway" ON "agent" USING btree ("gateway") WHERE gateway is not null;--> statement-breakpoint
+CREATE INDEX "agent_gateway" ON "agent" USING btree ("gateway","gateway_incarnation") WHERE gateway is not null;--> statement-breakpoint
 CREATE INDEX "agent_disconnected" ON "agent" USING btree ("disconnected_at") WHERE gateway is null;--> statement-breakpoint
+CREATE INDEX "agent_unheard" ON "agent" USING btree ("disconnected_at") WHERE disconnect_reason in ('gateway-lost', 'drained');--> statement-breakpoint
+CREATE INDEX "agent_former_uids" ON "agent" USING gin ("former_uids");--> statement-breakpoint
 CREATE INDEX "assignment_changed" ON "assignment" USING btree ("changed_at");--> statement-breakpoint
 CREATE INDEX "audit_event_entity" ON "audit_event" USING btree ("entity_type","entity_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "rollout_one_active_per_group" ON "rollout" USING btree ("group_id") WHERE state in ('PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack');--> statement-breakpoint
+CREATE INDEX "rollout_watching" ON "rollout" USING btree ("id") WHERE watching;--> statement-breakpoint
 CREATE INDEX "rollout_wake" ON "rollout" USING btree ("next_wake_at") WHERE next_wake_at is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "rollout_idempotency" ON "rollout" USING btree ("created_by","idempotency_key");--> statement-breakpoint
 CREATE INDEX "rollout_created" ON "rollout" USING btree ("created_at");--> statement-breakpoint
@@ -262,4 +267,6 @@ CREATE UNIQUE INDEX "rollout_command_idempotency" ON "rollout_command" USING btr
 CREATE INDEX "rollout_target_agent" ON "rollout_target" USING btree ("agent_id");--> statement-breakpoint
 CREATE INDEX "rollout_target_order" ON "rollout_target" USING btree ("rollout_id","state","rank");--> statement-breakpoint
 CREATE INDEX "rollout_target_wake" ON "rollout_target" USING btree ("rollout_id","wake_at") WHERE wake_at is not null;--> statement-breakpoint
+CREATE INDEX "rollout_target_unsent" ON "rollout_target" USING btree ("rollout_id") WHERE seq is not null and state in ('Pending', 'Deferred');--> statement-breakpoint
+CREATE INDEX "rollout_target_back" ON "rollout_target" USING btree ("rollout_id") WHERE back ->> 'state' = 'todo';--> statement-breakpoint
 CREATE INDEX "target_signal_rollout" ON "target_signal" USING btree ("rollout_id","id");

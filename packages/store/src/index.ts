@@ -1,3 +1,12 @@
+export type { Database, Orm } from './database.js';
+export { openEmbeddedPglite } from './embedded.js';
+export { createEngineStore } from './engine/engine_store.js';
+export { createGatewayStore } from './gateway_store.js';
+export { migrate, migrateWith, ungroupedGroupId } from './migrate.js';
 export type * from './ports.js';
+export { connect, type PostgresOptions } from './postgres.js';
 export * from './repositories/index.js';
+export { machineOf, rolloutOf } from './rollout_rows.js';
 export * as schema from './schema.js';
+export type { Sql, TransactionKind } from './sql.js';
+export { StoreUnavailable, type UnavailableReason } from './store_unavailable.js';

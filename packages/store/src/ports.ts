@@ -43,7 +43,19 @@ export interface ConnectedAgent {
 }
 
 /** Why an assignment is not to be sent to this agent now. */
-export type NoOffer = 'no-assignment' | 'not-mine' | 'already-reported' | 'answered' | 'closed' | 'quarantined';
+export type NoOffer =
+	| 'no-assignment'
+	/** The session is not this gateway's any more, or the gateway's own lease is over. */
+	| 'not-mine'
+	/** It runs this already: what it reports of that hash is its answer. */
+	| 'already-reported'
+	/** Sent in this session, and no other hash was reported since. */
+	| 'already-offered'
+	/** Failed or reverted: not again without a new attempt. */
+	| 'answered'
+	/** Its rollout lets nothing out now. */
+	| 'closed'
+	| 'quarantined';
 
 export interface OfferRequest {
 	readonly agentId: AgentId;
@@ -54,7 +66,7 @@ export interface OfferRequest {
 	readonly alreadyOffered: Uint8Array | null;
 }
 
-/** Permission to send, recorded as `offered` before it was given. Valid for 1 s (D2). */
+/** Permission to send, recorded as `offered` before it was given. Valid for 1 s from the moment the call was made (D2). */
 export interface Offer {
 	readonly agentId: AgentId;
 	readonly seq: number;
@@ -132,8 +144,9 @@ export interface FlushResult {
 }
 
 /**
- * What a gateway asks of Postgres. Every method is one round trip, set-based, and safe to repeat. They throw `StoreUnavailable` when
- * Postgres is away; nothing was then written, or it was and repeating it changes nothing.
+ * What a gateway asks of Postgres. Every method is one round trip, set-based, and safe to repeat. They throw `StoreUnavailable`: with
+ * reason `away` when Postgres is; something was then written or not, and repeating it changes nothing; with reason `lapsed` from
+ * connectAgents, readmitAgents and flushReports when the lease handed in is over, and nothing was written: renew, re-admit, repeat.
  */
 export interface GatewayStore {
 	/** Renews the row, or takes a new incarnation when there is none, it lapsed, or `incarnation` is null. */
@@ -144,7 +157,7 @@ export interface GatewayStore {
 	): Promise<{ lease: GatewayLease; lapsed: boolean }>;
 	/** Says that no new sessions are wanted here; the sessions left are heard until they are gone. */
 	drainGateway(lease: GatewayLease): Promise<void>;
-	/** Ends the row after a clean drain. */
+	/** Ends the lease after a clean drain; the leader marks whoever is left on it. */
 	removeGateway(lease: GatewayLease): Promise<void>;
 	/** Upserts the agents and begins a session for each: the epoch grows by one. Order of the answers is that of the requests; one uid at most once a call. */
 	connectAgents(lease: GatewayLease, requests: readonly ConnectRequest[]): Promise<readonly ConnectedAgent[]>;
@@ -210,7 +223,10 @@ export interface EngineStore {
 		rolloutId: RolloutId,
 		needs: (rollout: Snapshot['rollout'], steps: Snapshot['steps']) => SnapshotNeeds,
 	): Promise<LoadedSnapshot | null>;
-	/** Writes the decision, its journal row and the fold of its signals in one transaction, only while the lease is held (R2). */
+	/**
+	 * Writes the decision, its journal row and the fold of its signals in one transaction, only while the lease is held (R2). Of a
+	 * decision that changed nothing only the signals are folded, without a journal row.
+	 */
 	commitDecision(
 		lease: LeaderLease,
 		loaded: LoadedSnapshot,

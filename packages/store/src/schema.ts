@@ -91,7 +91,10 @@ export const agent = pgTable(
 		gatewayIncarnation: whole('gateway_incarnation'),
 		transport: text('transport', { enum: ['websocket', 'http'] }),
 		disconnectedAt: instant('disconnected_at'),
+		/** `gateway-lost` and `drained` say nothing about the agent yet: after two minutes the leader makes them `lost`. */
 		disconnectReason: text('disconnect_reason', { enum: ['goodbye', 'lost', 'gateway-lost', 'drained'] }),
+		/** Where its last session was, while it has none. */
+		lastGateway: text('last_gateway'),
 		sequenceNum: whole('sequence_num'),
 		capabilities: whole('capabilities').notNull().default(0),
 		/** {identifying: {…}, nonIdentifying: {…}}; int64 values as decimal strings. */
@@ -120,8 +123,11 @@ export const agent = pgTable(
 	(table) => [
 		index('agent_group_members').on(table.groupId),
 		// Changes on connect and disconnect only: needed to find a dead gateway's agents.
-		index('agent_gateway').on(table.gateway).where(sql`gateway is not null`),
+		index('agent_gateway').on(table.gateway, table.gatewayIncarnation).where(sql`gateway is not null`),
 		index('agent_disconnected').on(table.disconnectedAt).where(sql`gateway is null`),
+		// Those of whom nothing can be concluded yet: few, and looked for on every tick.
+		index('agent_unheard').on(table.disconnectedAt).where(sql`disconnect_reason in ('gateway-lost', 'drained')`),
+		index('agent_former_uids').using('gin', table.formerUids),
 	],
 );
 
@@ -198,6 +204,8 @@ export const rollout = pgTable(
 		offers: text('offers', { enum: ['open', 'answered', 'closed'] })
 			.notNull()
 			.default('closed'),
+		/** Do facts about its agents still matter: signals are written only then. */
+		watching: boolean('watching').notNull().default(true),
 		/** The rest of the core's `Rollout`, as JSON. */
 		machine: jsonb('machine').notNull(),
 		/** Journal seq of the last committed decision (R2). */
@@ -222,6 +230,7 @@ export const rollout = pgTable(
 		uniqueIndex('rollout_one_active_per_group')
 			.on(table.groupId)
 			.where(sql`state in ('PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack')`),
+		index('rollout_watching').on(table.id).where(sql`watching`),
 		index('rollout_wake').on(table.nextWakeAt).where(sql`next_wake_at is not null`),
 		uniqueIndex('rollout_idempotency').on(table.createdBy, table.idempotencyKey),
 		index('rollout_created').on(table.createdAt),
@@ -279,6 +288,9 @@ export const rolloutTarget = pgTable(
 		index('rollout_target_agent').on(table.agentId),
 		index('rollout_target_order').on(table.rolloutId, table.state, table.rank),
 		index('rollout_target_wake').on(table.rolloutId, table.wakeAt).where(sql`wake_at is not null`),
+		// Admitted, and not yet seen to be offered: what a withdrawal looks through.
+		index('rollout_target_unsent').on(table.rolloutId).where(sql`seq is not null and state in ('Pending', 'Deferred')`),
+		index('rollout_target_back').on(table.rolloutId).where(sql`back ->> 'state' = 'todo'`),
 	],
 );
 

@@ -1,0 +1,269 @@
+import type { AgentId, GatewayId, RolloutId, VersionId } from '@ampora/runtime';
+import { newId } from '@ampora/runtime';
+import * as statements from './gen/sql.js';
+import type {
+	AgentReport,
+	AnswerFact,
+	ConfigFile,
+	ConnectedAgent,
+	ConnectRequest,
+	CurrentAssignment,
+	FlushResult,
+	GatewayLease,
+	GatewayStore,
+	OfferDecision,
+	OfferRequest,
+} from './ports.js';
+import { fromHex, hex, onlyRow, type Row, repeating, type Sql } from './sql.js';
+import { StoreUnavailable } from './store_unavailable.js';
+
+const lapsed = ({ gateway, incarnation }: GatewayLease) =>
+	new StoreUnavailable('lapsed', `incarnation ${incarnation} of gateway ${gateway} is over`);
+
+interface ConnectedRow extends Row, Omit<ConnectedAgent, 'capabilities' | 'previous'> {
+	readonly n: number;
+	readonly capabilities: number;
+	readonly previousGateway: GatewayId | null;
+	readonly previousEpoch: number | null;
+}
+
+function connectedOf({ n, capabilities, previousGateway, previousEpoch, ...agent }: ConnectedRow): ConnectedAgent {
+	const previous =
+		previousGateway === null || previousEpoch === null
+			? null
+			: { gateway: previousGateway, sessionEpoch: previousEpoch };
+	return { ...agent, capabilities: BigInt(capabilities), previous };
+}
+
+const connectPassesMax = 5;
+
+/** A uid being created by somebody else, or naming an agent that another request of this call names too, takes another pass. */
+async function connectAgents(sql: Sql, lease: GatewayLease, requests: readonly ConnectRequest[]) {
+	const connected: ConnectedAgent[] = new Array(requests.length);
+	let waiting = requests.map((request, n) => ({ n, uid: request.instanceUid, transport: request.transport }));
+	for (let pass = 0; waiting.length > 0; pass += 1) {
+		if (pass === connectPassesMax) throw lapsed(lease);
+		const asked = waiting.map((request) => ({ ...request, new_id: newId<AgentId>() }));
+		const rows = await repeating(() =>
+			sql.query<ConnectedRow>(statements.connectAgents, [lease.gateway, lease.incarnation, JSON.stringify(asked)]),
+		);
+		if (rows.length === 0 && pass > 0) throw lapsed(lease);
+		const taken = new Set<AgentId>();
+		const done = new Set<number>();
+		for (const row of [...rows].sort((a, b) => a.n - b.n)) {
+			if (taken.has(row.agentId)) continue;
+			taken.add(row.agentId);
+			done.add(row.n);
+			connected[row.n] = connectedOf(row);
+		}
+		waiting = waiting.filter(({ n }) => !done.has(n));
+	}
+	return connected;
+}
+
+interface ClaimRow extends Row {
+	readonly agentId: AgentId;
+	readonly seq: number | null;
+	readonly versionId: VersionId | null;
+	readonly offeredHash: Uint8Array | null;
+	readonly rolloutId: RolloutId | null;
+	readonly traceparent: string | null;
+	readonly refused: Exclude<OfferDecision, { offer: unknown }>['refused'] | null;
+}
+
+function offerOf({ refused, agentId, seq, versionId, offeredHash, rolloutId, traceparent }: ClaimRow): OfferDecision {
+	if (refused !== null || seq === null || versionId === null || offeredHash === null) {
+		return { refused: refused ?? 'no-assignment', agentId, seq };
+	}
+	return { offer: { agentId, seq, versionId, offeredHash, rolloutId, traceparent } };
+}
+
+async function claimOffers(sql: Sql, { gateway, incarnation }: GatewayLease, requests: readonly OfferRequest[]) {
+	const wanted = requests.map((request, n) => ({
+		n,
+		agent_id: request.agentId,
+		session_epoch: request.sessionEpoch,
+		reported: hex(request.reportedHash),
+		offered: hex(request.alreadyOffered),
+	}));
+	const params = [gateway, incarnation, JSON.stringify(wanted)];
+	return (await repeating(() => sql.query<ClaimRow>(statements.claimOffers, params))).map(offerOf);
+}
+
+/** How far an answer is: of two for the same assignment the higher is kept (R16). */
+export const answerRank: Record<CurrentAssignment['answer'], number> = {
+	none: 0,
+	offered: 1,
+	applying: 2,
+	applied: 3,
+	failed: 4,
+	reverted: 4,
+};
+
+/** Postgres keeps no NUL in text or jsonb, and an agent may send one. */
+const withoutNul = (text: string): string => text.replaceAll('\0', '\ufffd');
+const toJson = (value: unknown): string =>
+	JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? withoutNul(part) : part));
+
+const answerRow = (agentId: AgentId, { seq, answer, error, ageMs }: AnswerFact) => ({
+	agent_id: agentId,
+	seq,
+	answer,
+	rank: answerRank[answer],
+	error,
+	age_ms: ageMs,
+});
+
+const storedFile = ({ name, contentType, body }: ConfigFile) => ({
+	name,
+	contentType,
+	body: Buffer.from(body).toString('base64'),
+});
+
+/** Absent parts stay out of the JSON: they arrive as null, which means unchanged. */
+function reportRow(report: AgentReport) {
+	const { description, health, remoteConfig, effective, effectiveMatch } = report;
+	return {
+		agent_id: report.agentId,
+		session_epoch: report.sessionEpoch,
+		fact_seq: report.factSeq,
+		sequence_num: report.sequenceNum,
+		...(report.capabilities !== undefined && { capabilities: Number(report.capabilities) }),
+		...(description && {
+			description: { identifying: description.identifying, nonIdentifying: description.nonIdentifying },
+			agent_type: description.agentType,
+			agent_version: description.agentVersion,
+			hostname: description.hostname,
+		}),
+		...(health && {
+			healthy: health.healthy,
+			health: health.tree,
+			flips: health.flips,
+			restarts: health.restarts,
+			start_time_nanos: health.startTimeNanos,
+		}),
+		...(remoteConfig && {
+			reported_hash: hex(remoteConfig.hash),
+			reported_status: remoteConfig.status,
+			reported_error: remoteConfig.error,
+		}),
+		...(effective && { effective_hash: hex(effective.hash), effective_files: effective.files.map(storedFile) }),
+		...(effectiveMatch && {
+			match_seq: effectiveMatch.seq,
+			match_verdict: effectiveMatch.verdict,
+			match_detail: effectiveMatch.detail,
+		}),
+		...(report.disconnected && { disconnected: report.disconnected }),
+	};
+}
+
+interface FlushRow extends Row {
+	readonly live: boolean;
+	readonly refused: readonly AgentId[];
+	readonly touched: readonly RolloutId[];
+}
+
+async function flushReports(sql: Sql, lease: GatewayLease, reports: readonly AgentReport[]): Promise<FlushResult> {
+	const answers = reports.flatMap(({ agentId, answers }) => (answers ?? []).map((fact) => answerRow(agentId, fact)));
+	const params = [lease.gateway, lease.incarnation, toJson(reports.map(reportRow)), toJson(answers)];
+	const row = onlyRow(await repeating(() => sql.query<FlushRow>(statements.flushReports, params)));
+	if (!row.live) throw lapsed(lease);
+	return { refused: row.refused, touchedRollouts: row.touched };
+}
+
+async function readmitAgents(
+	sql: Sql,
+	lease: GatewayLease,
+	sessions: readonly { agentId: AgentId; sessionEpoch: number }[],
+) {
+	const wanted = sessions.map(({ agentId, sessionEpoch }) => ({ agent_id: agentId, session_epoch: sessionEpoch }));
+	const params = [lease.gateway, lease.incarnation, JSON.stringify(wanted)];
+	const row = onlyRow(
+		await repeating(() => sql.query<{ live: boolean; refused: readonly AgentId[] }>(statements.readmitAgents, params)),
+	);
+	if (!row.live) throw lapsed(lease);
+	return { refused: row.refused };
+}
+
+interface ChangedRow extends Row {
+	readonly cursor: number;
+	readonly assignments: readonly (Omit<CurrentAssignment, 'offeredHash'> & { readonly offeredHash: string | null })[];
+}
+
+async function changedAssignments(sql: Sql, { gateway, incarnation }: GatewayLease, cursor: string | null) {
+	const since = cursor === null ? null : Number(cursor);
+	const row = onlyRow(await sql.query<ChangedRow>(statements.changedAssignments, [gateway, incarnation, since]));
+	const assignments = row.assignments.map((assignment) => ({
+		...assignment,
+		offeredHash: assignment.offeredHash === null ? null : fromHex(assignment.offeredHash),
+	}));
+	return { assignments, cursor: String(row.cursor) };
+}
+
+interface VersionRow extends Row {
+	readonly files: readonly { name: string; contentType: string; body: string }[];
+	readonly contentHash: Uint8Array;
+}
+
+async function versionFiles(sql: Sql, versionId: VersionId) {
+	const [row] = await sql.query<VersionRow>(
+		'select files, content_hash as "contentHash" from configuration_version where id = $1',
+		[versionId],
+	);
+	if (row === undefined) return null;
+	const files = row.files.map(({ name, contentType, body }) => ({
+		name,
+		contentType,
+		body: Uint8Array.from(Buffer.from(body, 'base64')),
+	}));
+	return { files, contentHash: row.contentHash };
+}
+
+/** What gateways ask of Postgres: one statement per call. */
+export const createGatewayStore = (sql: Sql): GatewayStore => ({
+	async renewGateway(gateway, incarnation, ttlMs) {
+		const rows = await sql.query<{ incarnation: number }>(statements.renewGateway, [gateway, incarnation, ttlMs]);
+		const current = onlyRow(rows).incarnation;
+		return {
+			lease: { gateway, incarnation: current, ttlMs },
+			lapsed: incarnation !== null && incarnation !== current,
+		};
+	},
+	async drainGateway({ gateway, incarnation }) {
+		await sql.query('update gateway set draining = true where id = $1 and incarnation = $2', [gateway, incarnation]);
+	},
+	async removeGateway({ gateway, incarnation }) {
+		// The row stays until nobody refers to it: the leader then marks whoever was left behind.
+		await sql.query(
+			'update gateway set expires_at = least(expires_at, clock_timestamp()) where id = $1 and incarnation = $2',
+			[gateway, incarnation],
+		);
+	},
+	connectAgents: (lease, requests) => connectAgents(sql, lease, requests),
+	readmitAgents: (lease, sessions) => readmitAgents(sql, lease, sessions),
+	async renameAgent(agentId, sessionEpoch, instanceUid) {
+		await sql.query(
+			`update agent set
+				former_uids = array_append(array_remove(former_uids, $3::uuid), instance_uid), instance_uid = $3::uuid
+			where id = $1 and session_epoch = $2 and instance_uid <> $3::uuid`,
+			[agentId, sessionEpoch, instanceUid],
+		);
+	},
+	claimOffers: (lease, requests) => claimOffers(sql, lease, requests),
+	async currentAssignments(agentIds) {
+		return sql.query<CurrentAssignment & Row>(
+			`select agent_id as "agentId", seq, version_id as "versionId", offered_hash as "offeredHash", answer
+			from assignment where agent_id = any($1::uuid[])`,
+			[agentIds],
+		);
+	},
+	changedAssignments: (lease, cursor) => changedAssignments(sql, lease, cursor),
+	flushReports: (lease, reports) => flushReports(sql, lease, reports),
+	versionFiles: (versionId) => versionFiles(sql, versionId),
+	async enrollmentTokenValid(tokenHash) {
+		const rows = await sql.query('select from enrollment_token where token_hash = $1 and revoked_at is null', [
+			tokenHash,
+		]);
+		return rows.length > 0;
+	},
+});

@@ -1,0 +1,213 @@
+// How the core's state lies in its tables: what queries need has a column, everything else of a rollout, step or target is JSON.
+import type { AgentFacts, Reports, Rollout, Step, StepCounters, Target } from '@ampora/rollout';
+import type { AgentId, RolloutId, VersionId } from '@ampora/runtime';
+
+/** What has a column of its own. */
+type RolloutColumn =
+	| 'id'
+	| 'groupId'
+	| 'versionId'
+	| 'spec'
+	| 'state'
+	| 'seq'
+	| 'createdAtMs'
+	| 'startedAtMs'
+	| 'endedAtMs'
+	| 'rollbackOf';
+export type RolloutMachine = Omit<Rollout, RolloutColumn>;
+
+export interface RolloutColumns extends Pick<Rollout, RolloutColumn> {
+	readonly machine: unknown;
+}
+
+/** The `machine` column of a rollout. */
+export function machineOf(rollout: Rollout): RolloutMachine {
+	const { id, groupId, versionId, spec, state, seq, createdAtMs, startedAtMs, endedAtMs, rollbackOf, ...machine } =
+		rollout;
+	return machine;
+}
+
+export const rolloutOf = ({ machine, ...columns }: RolloutColumns): Rollout => ({
+	...(machine as RolloutMachine),
+	id: columns.id,
+	groupId: columns.groupId,
+	versionId: columns.versionId,
+	spec: columns.spec,
+	state: columns.state,
+	seq: columns.seq,
+	createdAtMs: columns.createdAtMs,
+	startedAtMs: columns.startedAtMs,
+	endedAtMs: columns.endedAtMs,
+	rollbackOf: columns.rollbackOf,
+});
+
+export interface StepColumns {
+	readonly machine: unknown;
+	readonly counters: StepCounters;
+}
+
+export const stepOf = ({ machine, counters }: StepColumns): Step => ({
+	...(machine as Omit<Step, 'counters'>),
+	counters,
+});
+
+export function stepRow({ counters, ...machine }: Step) {
+	return { index: machine.index, machine, counters };
+}
+
+type TargetColumn =
+	| 'agentId'
+	| 'rank'
+	| 'step'
+	| 'state'
+	| 'reason'
+	| 'error'
+	| 'reports'
+	| 'sickBefore'
+	| 'previousVersion'
+	| 'seq'
+	| 'attempt'
+	| 'back'
+	| 'wakeAt';
+
+export interface TargetColumns extends Pick<Target, TargetColumn> {
+	readonly watch: unknown;
+}
+
+export const targetOf = ({ watch, ...columns }: TargetColumns): Target => ({
+	...(watch as Omit<Target, TargetColumn>),
+	agentId: columns.agentId,
+	rank: columns.rank,
+	step: columns.step,
+	state: columns.state,
+	reason: columns.reason,
+	error: columns.error,
+	reports: columns.reports,
+	sickBefore: columns.sickBefore,
+	previousVersion: columns.previousVersion,
+	seq: columns.seq,
+	attempt: columns.attempt,
+	back: columns.back,
+	wakeAt: columns.wakeAt,
+});
+
+/** With the names of the table's columns. */
+export function targetRow(target: Target) {
+	const {
+		agentId,
+		sickBefore,
+		previousVersion,
+		wakeAt,
+		rank,
+		step,
+		state,
+		reason,
+		error,
+		reports,
+		seq,
+		attempt,
+		back,
+		...watch
+	} = target;
+	return {
+		agent_id: agentId,
+		sick_before: sickBefore,
+		previous_version: previousVersion,
+		wake_at: wakeAt,
+		...{ rank, step, state, reason, error, reports, seq, attempt, back, watch },
+	};
+}
+
+/** An agent as read_targets.sql and read_members.sql list it. */
+export type FactsColumns = readonly [
+	inGroup: boolean,
+	connected: boolean,
+	gatewayLive: boolean | null,
+	disconnectReason: 'goodbye' | 'lost' | 'gateway-lost' | 'drained' | null,
+	disconnectedForMs: number | null,
+	capabilities: number | null,
+	healthy: boolean | null,
+	healthFlips: number | null,
+	restarts: number | null,
+	provenVersion: VersionId | null,
+	quarantined: boolean,
+	seq: number | null,
+	versionId: VersionId | null,
+	rolloutId: RolloutId | null,
+	attempt: number | null,
+	answer: NonNullable<AgentFacts['assignment']>['answer'] | null,
+	answerError: string | null,
+	effective: NonNullable<AgentFacts['assignment']>['effective'] | null,
+];
+
+/** For so long nothing is concluded about an agent whose gateway went away. */
+export const unheardMs = 120_000;
+
+/** What can be said of an agent's session. */
+export function sessionOf(
+	connected: boolean,
+	gatewayLive: boolean,
+	reason: FactsColumns[3],
+	disconnectedForMs: number,
+): AgentFacts['session'] {
+	if (connected) return gatewayLive ? 'live' : 'unheard';
+	if (reason === 'goodbye') return 'goodbye';
+	const ours = reason === 'gateway-lost' || reason === 'drained';
+	return ours && disconnectedForMs < unheardMs ? 'unheard' : 'lost';
+}
+
+/** Bits of OpAMP's AgentCapabilities. */
+const acceptsRemoteConfig = 0x2;
+const reportsEffectiveConfig = 0x4;
+const reportsHealth = 0x800;
+const reportsRemoteConfig = 0x1000;
+
+export const reportsOf = (capabilities: number): Reports => ({
+	remoteConfig: (capabilities & acceptsRemoteConfig) !== 0,
+	configStatus: (capabilities & reportsRemoteConfig) !== 0,
+	effectiveConfig: (capabilities & reportsEffectiveConfig) !== 0,
+	health: (capabilities & reportsHealth) !== 0,
+});
+
+export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
+	const [inGroup, connected, gatewayLive, reason, goneMs, capabilities, healthy, flips, restarts, proven, quarantined] =
+		columns;
+	const [seq, versionId, rolloutId, attempt, answer, error, effective] = columns.slice(11) as unknown as [
+		FactsColumns[11],
+		FactsColumns[12],
+		FactsColumns[13],
+		FactsColumns[14],
+		FactsColumns[15],
+		FactsColumns[16],
+		FactsColumns[17],
+	];
+	return {
+		agentId,
+		inGroup,
+		session: sessionOf(connected, gatewayLive === true, reason, goneMs ?? 0),
+		reports: reportsOf(capabilities ?? 0),
+		healthy,
+		healthFlips: flips ?? 0,
+		restarts: restarts ?? 0,
+		provenVersion: proven,
+		quarantined,
+		assignment:
+			seq === null
+				? null
+				: {
+						seq,
+						versionId,
+						rolloutId,
+						attempt: attempt ?? 0,
+						answer: answer ?? 'none',
+						error,
+						effective: effective ?? 'unknown',
+					},
+	};
+}
+
+/** Do facts about this rollout's agents still change anything: until its end, while its tail is open, or somebody offline is still to go back. */
+export const isWatching = (rollout: Rollout): boolean =>
+	rollout.endedAtMs === null ||
+	(rollout.state === 'Completed' && rollout.tailUntilMs !== null) ||
+	(rollout.state === 'RolledBack' && rollout.back.listed > 0);
