@@ -49,6 +49,7 @@ export async function mustRun(command, args, options) {
 
 // One Ctrl-C reaches this process twice, from the terminal and from npm; a person's second one comes later than this.
 const sameSignalMs = 250;
+const orphanedCheckMs = 500;
 
 /**
  * Runs a program in this one's place and returns its exit code. It gets a process group of its own, so that every signal
@@ -74,7 +75,15 @@ export function foreground(command, args, { env = process.env } = {}) {
 		};
 		const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
 		for (const signal of signals) process.on(signal, forward);
+		// Told to end, npm ends the shell between it and this process, and nobody tells this process.
+		const parent = process.ppid;
+		const orphaned = setInterval(() => {
+			if (process.ppid === parent || !process.env.npm_lifecycle_event) return;
+			clearInterval(orphaned);
+			forward('SIGTERM');
+		}, orphanedCheckMs);
 		const settle = () => {
+			clearInterval(orphaned);
 			for (const signal of signals) process.off(signal, forward);
 		};
 		child.once('error', (error) => {
