@@ -60,7 +60,15 @@ function generateDescriptors(into, { path, out }) {
 	if (!existsSync(join(root, 'proto', path))) return;
 	const descriptors = execFileSync(
 		join(root, 'node_modules/.bin/buf'),
-		['build', join(root, 'proto'), '--path', join(root, 'proto', path), '--as-file-descriptor-set', '-o', '-#format=binpb'],
+		[
+			'build',
+			join(root, 'proto'),
+			'--path',
+			join(root, 'proto', path),
+			'--as-file-descriptor-set',
+			'-o',
+			'-#format=binpb',
+		],
 		{ cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
 	);
 	writeFileSync(
