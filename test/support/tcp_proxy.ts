@@ -153,7 +153,10 @@ export class TcpProxy {
 	/** Resets the connections of one backend, or all; returns how many. New ones are still accepted. */
 	cut(backend?: string): number {
 		const chosen = this.#of(backend);
-		for (const connection of chosen) connection.cut();
+		for (const connection of chosen) {
+			connection.cut();
+			this.#connections.delete(connection);
+		}
 		return chosen.length;
 	}
 

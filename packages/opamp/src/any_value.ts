@@ -19,7 +19,7 @@ export interface Attribute {
 /** What JSON can say of an attribute value: a 64-bit integer beyond 2^53 becomes decimal text, bytes become base64. */
 export type AttributeJson = null | string | boolean | number | AttributeJson[] | { [key: string]: AttributeJson };
 
-export function fromWireValue(wire: WireValue | undefined): AnyValue {
+function fromWireValue(wire: WireValue | undefined): AnyValue {
 	const value = wire?.value;
 	switch (value?.$case) {
 		case undefined:
@@ -43,7 +43,7 @@ export function fromWireValue(wire: WireValue | undefined): AnyValue {
 
 export const fromWireAttribute = ({ key, value }: WireKeyValue): Attribute => ({ key, value: fromWireValue(value) });
 
-export function toWireValue(value: AnyValue): WireValue {
+function toWireValue(value: AnyValue): WireValue {
 	switch (value.kind) {
 		case 'null':
 			return { value: undefined };

@@ -44,7 +44,9 @@ describe('the hash of a configuration', () => {
 	});
 
 	test('stays what it is: agents and databases remember it', () => {
-		expect(hex(configHash(files({ '': file('receivers: {}', 'text/yaml') })))).toMatchInlineSnapshot(`"235997fa07dff839d8ea938d8eb44d8eaff2d54689216de4ef984739a712a3b5"`);
+		expect(hex(configHash(files({ '': file('receivers: {}', 'text/yaml') })))).toMatchInlineSnapshot(
+			`"235997fa07dff839d8ea938d8eb44d8eaff2d54689216de4ef984739a712a3b5"`,
+		);
 	});
 
 	test('a further attempt is another offer', () => {

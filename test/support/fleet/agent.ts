@@ -250,7 +250,7 @@ export class FleetAgent implements Beating, Deciding {
 				break;
 			case 'flapping':
 				this.#settle(config);
-				this.#flap(outcome.periodMs);
+				this.#flap(outcome.periodMs, outcome.what);
 				break;
 			case 'silent':
 				break;
@@ -305,10 +305,11 @@ export class FleetAgent implements Beating, Deciding {
 		});
 	}
 
-	#flap(periodMs: number): void {
+	#flap(periodMs: number, what: 'health' | 'connection' = 'health'): void {
 		this.#later(periodMs, () => {
-			this.#turn(!this.healthy, this.healthy ? 'flapping' : '');
-			this.#flap(periodMs);
+			if (what === 'connection') this.#link?.cut(periodMs);
+			else this.#turn(!this.healthy, this.healthy ? 'flapping' : '');
+			this.#flap(periodMs, what);
 		});
 	}
 

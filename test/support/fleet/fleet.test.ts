@@ -250,6 +250,14 @@ describe('what agents do with a configuration', () => {
 		expect(told.slice(0, 5)).toEqual([true, false, true, false, true]);
 	});
 
+	test('one whose connection flaps comes and goes', async () => {
+		const fleet = await launched({ count: 1 }, [{ outcome: { kind: 'flapping', periodMs: 10, what: 'connection' } }]);
+		const hash = server.offer(good);
+		await fleet.until(({ connects }) => connects >= 4);
+		await server.until(() => server.of(uid(0)).length >= 4);
+		expect(fleet.stats).toMatchObject({ offers: 1, fullStateRequests: 0, reported: { [hash]: { applied: 1 } } });
+	});
+
 	test('a crash-looping one starts again and again', async () => {
 		await launched({ count: 1 }, [{ outcome: { kind: 'crash-looping', times: 3, everyMs: 10 } }]);
 		server.offer(good);

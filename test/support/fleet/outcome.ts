@@ -11,8 +11,8 @@ export type Outcome =
 	| { readonly kind: 'failed'; readonly error: string; readonly afterMs?: number }
 	/** APPLIED, and unhealthy some time later; `recoverAfterMs` ends that again. */
 	| { readonly kind: 'unhealthy'; readonly afterMs: number; readonly recoverAfterMs?: number; readonly error?: string }
-	/** APPLIED, then unhealthy and healthy in turns. */
-	| { readonly kind: 'flapping'; readonly periodMs: number }
+	/** APPLIED, then unhealthy and healthy in turns; or, by `what`, off and on again. */
+	| { readonly kind: 'flapping'; readonly periodMs: number; readonly what?: 'health' | 'connection' }
 	/** Takes it and never answers. */
 	| { readonly kind: 'silent' }
 	/** APPLYING and no more. */
