@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildInterop } from '../../../test/e2e/interop/build.mjs';
 import { foreground, root } from '../child.mjs';
 import { say } from '../progress.mjs';
 import { resultsFolder, writeResults } from '../results.mjs';
@@ -47,5 +48,11 @@ export const test = (args) => {
 	return vitest('test', chosen ? [] : ofNpmTest, args);
 };
 
-/** Agents nobody here wrote. @param {string[]} args of vitest */
-export const interop = (args) => vitest('interop', ofInterop, args);
+/**
+ * Agents nobody here wrote. They are built first, where a person sees how far it is and, without Go, what is missing.
+ * @param {string[]} args of vitest
+ */
+export async function interop(args) {
+	await buildInterop({ say });
+	return vitest('interop', ofInterop, args);
+}
