@@ -1,5 +1,4 @@
-import { PGlite, type Transaction } from '@electric-sql/pglite';
-import { drizzle } from 'drizzle-orm/pglite';
+import type { PGlite, Transaction } from '@electric-sql/pglite';
 import type { Database } from './database.js';
 import * as schema from './schema.js';
 import type { Row, Sql } from './sql.js';
@@ -27,6 +26,8 @@ async function ask<T extends Row>(asked: Asks, text: string, params: readonly un
  * real one cannot run. `folder` undefined: in memory only.
  */
 export async function openEmbeddedPglite(folder?: string): Promise<Database> {
+	// Many megabytes that no process loads unless it comes to this.
+	const [{ PGlite }, { drizzle }] = await Promise.all([import('@electric-sql/pglite'), import('drizzle-orm/pglite')]);
 	const pglite = await PGlite.create({
 		...(folder === undefined ? {} : { dataDir: folder }),
 		parsers: { [int8]: Number },
