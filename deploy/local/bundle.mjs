@@ -63,7 +63,9 @@ async function bundle(folder, entries) {
 		input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(root, file)])),
 		platform: 'node',
 		external: [...leftOut, ...optional],
-		resolve: { extensionAlias: { '.js': ['.ts', '.js'] }, conditionNames: ['node', 'import'] },
+		resolve: { extensionAlias: { '.js': ['.ts', '.js'] } },
+		// What is left out is not loaded by a process that uses nothing of it.
+		treeshake: { moduleSideEffects: 'no-external' },
 		logLevel: 'warn',
 		output: {
 			dir: join(root, folder, 'dist'),
