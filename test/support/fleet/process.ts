@@ -8,10 +8,15 @@ import type { FleetEvent, FleetStats, OfferRecord } from './ledger.js';
 import type { BehaviourRule } from './outcome.js';
 
 export interface FleetProcessOptions extends FleetOptions {
-	/** A bundle of main.ts; main.ts itself, read by tsx, when absent. */
+	/** main.ts or a bundle of it. When absent: the one beside this module, be that source or a bundle. */
 	readonly entry?: string;
 	/** Further arguments for Node, such as `--max-old-space-size=512`. */
 	readonly nodeArgs?: readonly string[];
+}
+
+/** Bundles of one folder lie side by side, each named by the folder of its main.ts. */
+function besideThis(): string {
+	return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? 'main.ts' : 'fleet.js', import.meta.url));
 }
 
 /** A fleet in a process of its own: the methods of Fleet, over its standard input and output. */
@@ -33,8 +38,8 @@ export class FleetProcess {
 	}
 
 	static async start({ entry, nodeArgs = [], ...options }: FleetProcessOptions): Promise<FleetProcess> {
-		const source = entry === undefined ? ['--import', import.meta.resolve('tsx')] : [];
-		const path = entry ?? fileURLToPath(new URL('main.ts', import.meta.url));
+		const path = entry ?? besideThis();
+		const source = path.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
 		const fleet = new FleetProcess(spawn(process.execPath, [...nodeArgs, ...source, path], { stdio: 'pipe' }));
 		await fleet.call('open', options);
 		fleet.#stats = await fleet.call('stats', null);
