@@ -24,7 +24,7 @@ export const testNatsUrl = (): string => required('TEST_NATS_URL');
 const random = (): string => randomBytes(5).toString('hex');
 const ofThisRun = (): string => `ampora_test_${required('TEST_RUN')}`;
 
-/** Starts every Redis key and NATS subject of one test file, so that files share a server: letters, digits and `_` only. */
+/** Starts every Redis key and NATS subject of one test file, so that files share a server: letters and digits only. */
 export const uniquePrefix = (): string => `t${random()}`;
 
 function urlOf(database: string): string {

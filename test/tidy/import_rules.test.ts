@@ -92,9 +92,10 @@ function plant(tree: string): void {
 }
 
 describe('a tree that breaks them', () => {
-	const tree = mkdtempSync(join(tmpdir(), 'ampora-import-rules-'));
+	let tree: string;
 	let findings: Findings;
 	beforeAll(async () => {
+		tree = mkdtempSync(join(tmpdir(), 'ampora-import-rules-'));
 		plant(tree);
 		findings = await checkImports(tree);
 	}, 60_000);

@@ -13,6 +13,7 @@ const readyWithinMs = 60_000;
  * @typedef {object} Server
  * @property {string} url what its clients connect to
  * @property {number} port on 127.0.0.1
+ * @property {string} folder its files
  * @property {string} kind where it comes from, for people
  * @property {number} pid of the server now (with Docker: of the client that runs its container)
  * @property {() => Promise<void>} kill ends it at once, as `kill -9` does; its files stay
@@ -65,6 +66,7 @@ export async function keptServer({ kind, url, port, folder, answers, ...process_
 		kind,
 		url,
 		port,
+		folder,
 		get pid() {
 			return pid();
 		},
