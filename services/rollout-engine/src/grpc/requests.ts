@@ -22,7 +22,7 @@ function given<T extends Record<string, unknown>>(fields: T): { [K in keyof T]?:
 	};
 }
 
-const durationText = (duration: Duration | undefined): string | undefined =>
+export const durationText = (duration: Duration | undefined): string | undefined =>
 	duration === undefined
 		? undefined
 		: formatDuration(Number(duration.seconds) * 1000 + Math.round(duration.nanos / 1e6));
@@ -92,7 +92,10 @@ function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<string, unk
 	const entries = Object.entries(gates);
 	if (entries.length === 0) return undefined;
 	return Object.fromEntries(
-		entries.map(([name, gate]) => [name, given({ threshold: gate.thresholdPercent, window: durationText(gate.window) })]),
+		entries.map(([name, gate]) => [
+			name,
+			given({ threshold: gate.thresholdPercent, window: durationText(gate.window) }),
+		]),
 	);
 }
 

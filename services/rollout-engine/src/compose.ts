@@ -1,0 +1,70 @@
+import { createControl } from '@ampora/control';
+import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
+import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
+import { connect, createControlStore, createEngineStore } from '@ampora/store';
+import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
+import type { EngineConfig } from './config.js';
+import { createEngine } from './engine.js';
+import { createGrpcServer } from './grpc/server.js';
+import { createEngineTelemetry } from './telemetry/engine_telemetry.js';
+import { keepGaugesFresh } from './telemetry/gauges.js';
+
+const service = 'rollout-engine';
+
+/** A rollout-engine process on real Postgres, Redis and NATS. */
+export async function startEngine(config: EngineConfig): Promise<RunningService> {
+	const logger = createLogger({ service, level: config.logLevel });
+	const tracer = createTracer({ service, ...(config.otlpEndpoint !== null && { otlpEndpoint: config.otlpEndpoint }) });
+	const registry = createMetricsRegistry({ processMetrics: true });
+	const database = connect({
+		url: config.databaseUrl,
+		connectionsMax: config.connectionsMax,
+		applicationName: `ampora-${service}`,
+	});
+	const store = createEngineStore(database.sql);
+	const directory = createRedisDirectory({
+		url: config.redisUrl,
+		prefix: config.prefix,
+		onError: (error) => logger.warn('redis', { error }),
+	});
+	const backplane = createNatsBackplane({
+		url: config.natsUrl,
+		prefix: config.prefix,
+		name: service,
+		onError: (error) => logger.warn('nats', { error }),
+	});
+	const telemetry = createEngineTelemetry({ logger, tracer, registry, dispatchCountsAs: 'forwarded' });
+	const engine = createEngine(
+		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry },
+		config,
+	);
+	const control = createControl({ store: createControlStore(database.orm), backplane, clock: systemClock });
+	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
+	const grpc = createGrpcServer({ control, tracer, onFault }, { host: config.grpcHost, port: config.grpcPort });
+	const health = createHealth();
+	health.addReadinessCheck('postgres', async () => {
+		await database.sql.query('select 1');
+		return undefined;
+	});
+	const operations = await serveOperations({
+		host: config.operationsHost,
+		port: config.operationsPort,
+		registry,
+		health,
+	});
+	await engine.start();
+	const gauges = keepGaugesFresh({ telemetry, store, clock: systemClock });
+	const { port } = await grpc.listen();
+	logger.info('serving the gRPC API', { port, operations: operations.port });
+	return {
+		async stop() {
+			grpc.setServing(false);
+			await grpc.close();
+			gauges.stop();
+			await engine.stop();
+			await Promise.all([backplane.close(), directory.close(), operations.close()]);
+			await database.close();
+			await tracer.shutdown();
+		},
+	};
+}

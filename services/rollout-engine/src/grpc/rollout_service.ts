@@ -1,0 +1,192 @@
+import type { AnswerOf } from '@ampora/api-contract';
+import { type Control, controlError } from '@ampora/control';
+import { spanNames, type Tracer } from '@ampora/telemetry';
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type * as messages from '../gen/ampora/rollout/v1/rollout.js';
+import type { RolloutServiceServer } from '../gen/ampora/rollout/v1/rollout.js';
+import { rolloutMessage, stateOf, summaryMessage, targetMessage } from './answers.js';
+import { callerOf, type Operation, perform, traceparentOf } from './calls.js';
+import { grpcError } from './errors.js';
+import { createRequest, durationText } from './requests.js';
+
+export interface RolloutServiceDeps {
+	readonly control: Control;
+	readonly tracer: Tracer;
+	/** Told of what was no refusal but a fault; the caller only learns `internal`. */
+	readonly onFault: (error: unknown) => void;
+}
+
+/** Parameters, query and body of one REST operation, before validation. */
+type Raw = Readonly<Record<string, unknown>>;
+interface CommandRequest {
+	readonly id: string;
+	readonly options?: messages.CommandOptions | undefined;
+}
+type Unary<Request, Response> = (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => void;
+
+/** The gRPC service over the same use cases and the same validation as the REST API. */
+export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
+	const fault = (error: unknown) => {
+		deps.onFault(error);
+		return grpcError(controlError('internal', 'something went wrong inside Ampora'));
+	};
+
+	/** One call: what is asked of which operation, and how its answer is put into a message. */
+	function unary<Request, Response, Op extends Operation>(
+		operation: Op,
+		toRaw: (request: Request) => Raw,
+		toMessage: (answer: AnswerOf<Op>) => Response,
+		keyOf: (request: Request) => string | undefined = () => undefined,
+	): Unary<Request, Response> {
+		return (call, callback) => {
+			perform(deps, call, operation, { raw: toRaw(call.request), idempotencyKey: keyOf(call.request) }).then(
+				(outcome) => (outcome.ok ? callback(null, toMessage(outcome.value)) : callback(grpcError(outcome.error))),
+				(error: unknown) => callback(fault(error)),
+			);
+		};
+	}
+
+	/** A control: REST's command routes by another name. */
+	function command<Request extends CommandRequest, Op extends CommandOperation>(
+		operation: Op,
+		toRaw: (request: Request) => Raw = () => ({}),
+	): Unary<Request, { result: messages.CommandResult | undefined }> {
+		return unary(
+			operation,
+			(request: Request) => ({ rollout: request.id, ...toRaw(request) }),
+			(answer) => ({ result: commandResult(answer as AnswerOf<CommandOperation>) }),
+			(request) => request.options?.idempotencyKey,
+		);
+	}
+
+	return {
+		createRollout: (call, callback) => {
+			createAndShow(deps, call).then(
+				(outcome) =>
+					outcome.ok ? callback(null, { rollout: rolloutMessage(outcome.value) }) : callback(grpcError(outcome.error)),
+				(error: unknown) => callback(fault(error)),
+			);
+		},
+		getRollout: unary(
+			'getRollout',
+			({ id }: messages.GetRolloutRequest) => ({ rollout: id }),
+			(answer) => ({ rollout: rolloutMessage(answer) }),
+		),
+		listRollouts: unary('listRollouts', listRequest, ({ items, nextCursor }) => ({
+			rollouts: items.map(summaryMessage),
+			nextPageToken: nextCursor ?? '',
+		})),
+		listTargets: unary('listRolloutTargets', targetsRequest, ({ items, nextCursor }) => ({
+			targets: items.map(targetMessage),
+			nextPageToken: nextCursor ?? '',
+		})),
+		watchRollout: (call) => {
+			watch(deps, call).catch((error: unknown) => call.emit('error', fault(error)));
+		},
+		startRollout: command('startRollout'),
+		cancelRollout: command('cancelRollout'),
+		pauseRollout: command('pauseRollout'),
+		resumeRollout: command('resumeRollout', ({ reasons }: messages.ResumeRolloutRequest) =>
+			reasons.length > 0 ? { reasons } : {},
+		),
+		advanceRollout: command('advanceRollout', ({ force, reason }: messages.AdvanceRolloutRequest) => ({
+			...(force && { force }),
+			...(reason !== '' && { reason }),
+		})),
+		extendDwell: command('extendRollout', ({ by }: messages.ExtendDwellRequest) => ({ by: durationText(by) })),
+		abortRollout: command('abortRollout'),
+		retryAgents: command('retryRollout', ({ agentIds }: messages.RetryAgentsRequest) =>
+			agentIds.length > 0 ? { agents: agentIds } : {},
+		),
+		excludeAgents: command('excludeRolloutAgents', ({ agentIds }: messages.ExcludeAgentsRequest) => ({
+			agents: agentIds,
+		})),
+		rollBackRollout: command('rollbackRollout'),
+	};
+}
+
+async function createAndShow(
+	deps: RolloutServiceDeps,
+	call: ServerUnaryCall<messages.CreateRolloutRequest, messages.CreateRolloutResponse>,
+) {
+	const { idempotencyKey } = call.request;
+	const created = await perform(deps, call, 'createRollout', { raw: createRequest(call.request), idempotencyKey });
+	return created.ok ? perform(deps, call, 'getRollout', { raw: { rollout: created.value.id } }) : created;
+}
+
+async function watch(
+	deps: RolloutServiceDeps,
+	call: ServerWritableStream<messages.WatchRolloutRequest, messages.WatchRolloutResponse>,
+): Promise<void> {
+	const gone = new AbortController();
+	call.on('cancelled', () => gone.abort());
+	call.on('close', () => gone.abort());
+	const span = deps.tracer.startSpan(spanNames.grpcCall, {
+		parent: traceparentOf(call),
+		attributes: { method: 'watchRollout' },
+	});
+	try {
+		const caller = await callerOf(deps.control, call, span, null);
+		const changes = caller.ok
+			? await deps.control.watchRollout(caller.value, { rollout: call.request.id }, gone.signal)
+			: caller;
+		if (!changes.ok) {
+			call.emit('error', grpcError(changes.error));
+			return;
+		}
+		for await (const rollout of changes.value) {
+			// A reader that does not keep up is waited for: it gets the newest state when it is back (D6).
+			if (!call.write({ rollout: rolloutMessage(rollout) })) await drained(call, gone.signal);
+		}
+		call.end();
+	} finally {
+		gone.abort();
+		span.end();
+	}
+}
+
+function drained(
+	call: ServerWritableStream<messages.WatchRolloutRequest, messages.WatchRolloutResponse>,
+	gone: AbortSignal,
+): Promise<void> {
+	return new Promise((resolve) => {
+		if (gone.aborted) return resolve();
+		call.once('drain', resolve);
+		gone.addEventListener('abort', () => resolve(), { once: true });
+	});
+}
+
+type CommandOperation =
+	| 'startRollout'
+	| 'cancelRollout'
+	| 'pauseRollout'
+	| 'resumeRollout'
+	| 'advanceRollout'
+	| 'extendRollout'
+	| 'abortRollout'
+	| 'retryRollout'
+	| 'excludeRolloutAgents'
+	| 'rollbackRollout';
+
+const commandResult = (answer: AnswerOf<CommandOperation>): messages.CommandResult => ({
+	commandId: answer.command?.id ?? '',
+	decided: answer.decided,
+	rollout: rolloutMessage(answer.rollout),
+});
+
+const listRequest = ({ group, state, pageSize, pageToken }: messages.ListRolloutsRequest): Raw => ({
+	...(group !== '' && { group }),
+	...(stateOf(state) !== undefined && { state: stateOf(state) }),
+	...paging(pageSize, pageToken),
+});
+
+const targetsRequest = ({ rolloutId, state, pageSize, pageToken }: messages.ListTargetsRequest): Raw => ({
+	rollout: rolloutId,
+	...(state !== '' && { state }),
+	...paging(pageSize, pageToken),
+});
+
+const paging = (pageSize: number, pageToken: string): Raw => ({
+	...(pageSize > 0 && { limit: pageSize }),
+	...(pageToken !== '' && { cursor: pageToken }),
+});
