@@ -1,1 +1,2 @@
-export {};
+export { startStandalone } from './compose.js';
+export { type StandaloneConfig, settings } from './config.js';

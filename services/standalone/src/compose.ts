@@ -1,0 +1,118 @@
+import { createApi } from '@ampora/api';
+import { createControl } from '@ampora/control';
+import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
+import { createGateway } from '@ampora/gateway';
+import { createEngine, createEngineTelemetry, createGrpcServer, keepGaugesFresh } from '@ampora/rollout-engine';
+import { type GatewayId, type RunningService, systemClock, systemRandom } from '@ampora/runtime';
+import { createControlStore, createEngineStore, createGatewayStore } from '@ampora/store';
+import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
+import { announcement, publishAddresses } from './announcement.js';
+import type { StandaloneConfig } from './config.js';
+import { openDatabase } from './database/open.js';
+import { standaloneTokens } from './tokens.js';
+
+const service = 'standalone';
+const gatewayName = 'standalone' as GatewayId;
+const apiBodyBytesMax = 4 * 1024 * 1024;
+const decisionWaitMs = 3_000;
+
+/** Ends what was opened, the last first; one that fails does not keep the others open. */
+class Closing {
+	readonly #steps: (() => Promise<unknown> | unknown)[] = [];
+	constructor(private readonly onError: (error: unknown) => void) {}
+
+	add(step: () => Promise<unknown> | unknown): void {
+		this.#steps.push(step);
+	}
+
+	async close(): Promise<void> {
+		for (const step of this.#steps.splice(0).reverse()) await Promise.resolve().then(step).catch(this.onError);
+	}
+}
+
+/** Gateway, rollout-engine and API in one process: the same code as apart, over a database, a directory and a backplane of its own. */
+export async function startStandalone(config: StandaloneConfig): Promise<RunningService> {
+	const logger = createLogger({ service, level: config.logLevel });
+	const closing = new Closing((error) => logger.error('could not be ended cleanly', { error }));
+	try {
+		await open(config, logger, closing);
+	} catch (error) {
+		await closing.close();
+		throw error;
+	}
+	return { stop: () => closing.close() };
+}
+
+async function open(
+	config: StandaloneConfig,
+	logger: ReturnType<typeof createLogger>,
+	closing: Closing,
+): Promise<void> {
+	const { host } = config;
+	const clock = systemClock;
+	const tracer = createTracer({ service, ...(config.otlpEndpoint !== null && { otlpEndpoint: config.otlpEndpoint }) });
+	closing.add(() => tracer.shutdown());
+	const { database, description, close } = await openDatabase(config.dataFolder, config.databaseUrl);
+	closing.add(close);
+
+	const registry = createMetricsRegistry({ processMetrics: true });
+	const health = createHealth();
+	const operations = await serveOperations({ host, port: config.operationsPort, registry, health });
+	closing.add(() => operations.close());
+
+	const directory = createMemoryDirectory();
+	const backplane = createMemoryBackplane();
+	const engineStore = createEngineStore(database.sql);
+	const controlStore = createControlStore(database.orm);
+
+	const telemetry = createEngineTelemetry({ logger, tracer, registry, dispatchCountsAs: 'local' });
+	const engine = createEngine(
+		{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry },
+		config,
+	);
+	await engine.start();
+	closing.add(() => engine.stop());
+	const gauges = keepGaugesFresh({ telemetry, store: engineStore, clock });
+	closing.add(() => gauges.stop());
+
+	const gateway = createGateway(
+		{
+			store: createGatewayStore(database.sql),
+			directory,
+			backplane,
+			clock,
+			random: systemRandom,
+			logger,
+			tracer,
+			registry,
+			health,
+		},
+		{ gateway: gatewayName, host, port: config.opampPort },
+	);
+	await gateway.start();
+	closing.add(() => gateway.stop());
+
+	const control = createControl({ store: controlStore, backplane, clock });
+	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
+	const grpc = createGrpcServer({ control, tracer, onFault }, { host, port: config.grpcPort });
+	const grpcAddress = await grpc.listen();
+	closing.add(() => grpc.close());
+
+	const api = await createApi(
+		{ store: controlStore, backplane, clock, tracer, log: logger },
+		{ host, port: config.apiPort, bodyBytesMax: apiBodyBytesMax, decisionWaitMs },
+	);
+	const { url } = await api.listen();
+	closing.add(() => api.close());
+
+	const tokens = await standaloneTokens(config.dataFolder, controlStore);
+	const addresses = {
+		opamp: gateway.address().url,
+		api: url,
+		grpc: `${host}:${grpcAddress.port}`,
+		operations: `http://${host}:${operations.port}`,
+	};
+	const published = publishAddresses(config.dataFolder, addresses, tokens);
+	closing.add(() => published.remove());
+	process.stdout.write(announcement(addresses, tokens, description));
+}
