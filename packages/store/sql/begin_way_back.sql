@@ -1,4 +1,6 @@
--- A rollback began: every touched target is to be taken back, but those the decision itself has already placed.
--- $1 rollout, $2 agents the decision wrote
+-- A rollback began: every touched target is to be taken back, whatever was done about its way back before. The core has counted them.
+-- $1 rollout
 update rollout_target set back = '{"state": "todo"}'
-where rollout_id = $1 and seq is not null and agent_id <> all($2::uuid[]) and (back is null or back ->> 'state' = 'confirmed');
+where rollout_id = $1
+	and step is not null
+	and state in ('Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected');

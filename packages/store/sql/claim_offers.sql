@@ -4,9 +4,8 @@
 -- $1 gateway, $2 incarnation, $3 [{n, agent_id, session_epoch, reported, offered}]
 with wanted as materialized (
 	select * from json_to_recordset($3::json) as w (n int, agent_id uuid, session_epoch bigint, reported bytea, offered bytea)
-),
-lease as materialized (
-	select from gateway where id = $1 and incarnation = $2::bigint and expires_at > clock_timestamp()
+	-- Without a lease nothing is answered, and the caller knows it by that.
+	where exists (select from gateway where id = $1 and incarnation = $2::bigint and expires_at > clock_timestamp())
 ),
 held as materialized (
 	select s.* from assignment s where s.agent_id in (select agent_id from wanted) order by s.agent_id for no key update
@@ -22,7 +21,7 @@ judged as materialized (
 		h.traceparent,
 		h.answer,
 		case
-			when a.id is null or not exists (select from lease) then 'not-mine'
+			when a.id is null then 'not-mine'
 			when h.version_id is null then 'no-assignment'
 			when h.offered_hash = w.reported then 'already-reported'
 			when h.offered_hash = w.offered then 'already-offered'
@@ -37,7 +36,6 @@ judged as materialized (
 		on a.id = w.agent_id
 		and a.session_epoch = w.session_epoch
 		and a.gateway = $1
-		and a.gateway_incarnation = $2::bigint
 	left join held h on h.agent_id = w.agent_id
 	left join quarantine q on q.agent_id = h.agent_id and q.version_id = h.version_id
 	left join rollout r on r.id = h.rollout_id

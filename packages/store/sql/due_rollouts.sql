@@ -15,7 +15,9 @@ due as (
 	union all
 	select r.id, clock_timestamp()
 	from rollout r join agent_group g on g.id = r.group_id
-	where r.state in ('InProgress', 'Paused') and r.membership_seq <> g.membership_seq
+	where r.state in ('InProgress', 'Paused')
+		and r.membership_seq <> g.membership_seq
+		and (r.machine -> 'rollingBack') is distinct from 'true'
 )
 select
 	array(select id from due group by id order by min(at), id limit $1) as due,

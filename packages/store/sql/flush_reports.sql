@@ -30,7 +30,8 @@ mine as materialized (
 		h.proven_version,
 		h.previous_proven_version
 	from reports r join held h on h.id = r.agent_id
-	where h.session_epoch = r.session_epoch and h.gateway = $1 and h.gateway_incarnation = $2::bigint
+	-- The epoch belongs to one session ever; a session that its gateway has still to re-admit is the same one.
+	where h.session_epoch = r.session_epoch and (h.gateway = $1 or h.gateway is null and h.last_gateway = $1)
 ),
 accepted as materialized (select * from mine where newer),
 answers as materialized (
@@ -128,7 +129,7 @@ agents_written as (
 		previous_proven_version = p.previous,
 		gateway = case when m.disconnected is null then a.gateway end,
 		gateway_incarnation = case when m.disconnected is null then a.gateway_incarnation end,
-		last_gateway = case when m.disconnected is null then a.last_gateway else a.gateway end,
+		last_gateway = case when m.disconnected is null then a.last_gateway else $1 end,
 		disconnected_at = case when m.disconnected is null then a.disconnected_at else clock_timestamp() end,
 		disconnect_reason = coalesce(m.disconnected, a.disconnect_reason),
 		last_seen_at = clock_timestamp()

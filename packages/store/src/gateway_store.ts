@@ -1,6 +1,7 @@
 import type { AgentId, GatewayId, RolloutId, VersionId } from '@ampora/runtime';
 import { newId } from '@ampora/runtime';
 import * as statements from './gen/sql.js';
+import { answerRank } from './offers.js';
 import type {
 	AgentReport,
 	AnswerFact,
@@ -78,7 +79,7 @@ function offerOf({ refused, agentId, seq, versionId, offeredHash, rolloutId, tra
 	return { offer: { agentId, seq, versionId, offeredHash, rolloutId, traceparent } };
 }
 
-async function claimOffers(sql: Sql, { gateway, incarnation }: GatewayLease, requests: readonly OfferRequest[]) {
+async function claimOffers(sql: Sql, lease: GatewayLease, requests: readonly OfferRequest[]) {
 	const wanted = requests.map((request, n) => ({
 		n,
 		agent_id: request.agentId,
@@ -86,19 +87,11 @@ async function claimOffers(sql: Sql, { gateway, incarnation }: GatewayLease, req
 		reported: hex(request.reportedHash),
 		offered: hex(request.alreadyOffered),
 	}));
-	const params = [gateway, incarnation, JSON.stringify(wanted)];
-	return (await repeating(() => sql.query<ClaimRow>(statements.claimOffers, params))).map(offerOf);
+	const params = [lease.gateway, lease.incarnation, JSON.stringify(wanted)];
+	const rows = await repeating(() => sql.query<ClaimRow>(statements.claimOffers, params));
+	if (rows.length < requests.length) throw lapsed(lease);
+	return rows.map(offerOf);
 }
-
-/** How far an answer is: of two for the same assignment the higher is kept (R16). */
-export const answerRank: Record<CurrentAssignment['answer'], number> = {
-	none: 0,
-	offered: 1,
-	applying: 2,
-	applied: 3,
-	failed: 4,
-	reverted: 4,
-};
 
 /** Postgres keeps no NUL in text or jsonb, and an agent may send one. */
 const withoutNul = (text: string): string => text.replaceAll('\0', '\ufffd');

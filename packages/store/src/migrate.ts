@@ -2,9 +2,7 @@ import { createHash } from 'node:crypto';
 import { migrations } from './gen/migrations.js';
 import { connect } from './postgres.js';
 import type { Sql } from './sql.js';
-
-/** The group of agents that are in no other: the same in every installation. */
-export const ungroupedGroupId = '00000000-0000-7000-8000-000000000001';
+import { ungroupedGroupId } from './ungrouped.js';
 
 // Any constant: held for the length of the transaction, so that two processes starting together do not both migrate.
 const migrationLock = 4_711_042;

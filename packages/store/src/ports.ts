@@ -45,7 +45,7 @@ export interface ConnectedAgent {
 /** Why an assignment is not to be sent to this agent now. */
 export type NoOffer =
 	| 'no-assignment'
-	/** The session is not this gateway's any more, or the gateway's own lease is over. */
+	/** The session is not this gateway's any more. */
 	| 'not-mine'
 	/** It runs this already: what it reports of that hash is its answer. */
 	| 'already-reported'
@@ -146,7 +146,8 @@ export interface FlushResult {
 /**
  * What a gateway asks of Postgres. Every method is one round trip, set-based, and safe to repeat. They throw `StoreUnavailable`: with
  * reason `away` when Postgres is; something was then written or not, and repeating it changes nothing; with reason `lapsed` from
- * connectAgents, readmitAgents and flushReports when the lease handed in is over, and nothing was written: renew, re-admit, repeat.
+ * connectAgents, readmitAgents, claimOffers and flushReports when the lease handed in is over, and nothing was written: renew,
+ * re-admit, repeat.
  */
 export interface GatewayStore {
 	/** Renews the row, or takes a new incarnation when there is none, it lapsed, or `incarnation` is null. */

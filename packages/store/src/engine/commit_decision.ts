@@ -144,7 +144,7 @@ export async function commitDecision(
 	await writeRest(sql, lease, loaded, decision, journal);
 	await withdraw(sql, decision);
 	if (decision.rollout.rollingBack && !loaded.snapshot.rollout.rollingBack) {
-		await sql.query(statements.beginWayBack, [id, decision.targets.map(({ agentId }) => agentId)]);
+		await sql.query(statements.beginWayBack, [id]);
 	}
 	return { kind: 'committed', dispatch: decision.dispatch };
 }

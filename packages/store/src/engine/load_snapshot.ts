@@ -24,8 +24,14 @@ import {
 } from '../rollout_rows.js';
 import { onlyRow, type Row, type Sql } from '../sql.js';
 
-/** A tick may add two tick intervals to the observed clock; what falls due by then is loaded too. */
-const wakeAheadMs = 2_000;
+/** A tick adds at most so much to the observed clock; what falls due by then is loaded too, and does no harm where it is not. */
+const wakeAheadMs = 10_000;
+
+/** On the rollout's observed clock: who wakes until then may be due now. */
+export function wakesUntilMs({ lastTickAtMs, observedMs }: Rollout, nowMs: number): number {
+	const sinceMs = lastTickAtMs === null ? 0 : nowMs - lastTickAtMs;
+	return observedMs + Math.min(Math.max(0, sinceMs), wakeAheadMs);
+}
 
 export interface OpenCommand {
 	readonly id: string;
@@ -84,14 +90,15 @@ interface Wanted {
 	readonly signalled: readonly AgentId[];
 	readonly commands: readonly Command[];
 	readonly lookForLeavers: boolean;
+	readonly nowMs: number;
 }
 
-async function readTargets(sql: Sql, { rollout, needs, signalled, commands, lookForLeavers }: Wanted) {
+async function readTargets(sql: Sql, { rollout, needs, signalled, commands, lookForLeavers, nowMs }: Wanted) {
 	const { agentIds, allFailed } = namedBy(commands);
 	const rows = await sql.query<TargetListRow>(statements.readTargets, [
 		rollout.id,
 		signalled,
-		rollout.observedMs + wakeAheadMs,
+		wakesUntilMs(rollout, nowMs),
 		changedTargetsMax - signalled.length,
 		lookForLeavers,
 		needs.fill,
@@ -137,6 +144,7 @@ export async function loadSnapshot(
 	const { sawAllLeavers, ...lists } = await readTargets(sql, {
 		...{ rollout, needs, signalled, commands },
 		lookForLeavers: moved,
+		nowMs: row.nowMs,
 	});
 	const members = moved ? await readMembers(sql, rolloutId, needs.members) : [];
 	const environment = onlyRow(

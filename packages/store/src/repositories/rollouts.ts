@@ -3,18 +3,20 @@ import type { GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import { and, asc, desc, eq, gt, inArray, notInArray, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import type { Rollout } from '../ports.js';
+import { machineOf, rolloutOf } from '../rollout_rows.js';
 import {
 	agent,
 	agentGroup,
 	configuration,
 	configurationVersion,
+	quarantine,
 	rollout,
 	rolloutEvent,
 	rolloutStep,
 	rolloutTarget,
 } from '../schema.js';
 import { activeStates } from './configurations.js';
-import { type Cursor, type Page, pageOf } from './drizzle.js';
+import { anyOf, type Cursor, type Page, pageOf } from './drizzle.js';
 
 /** A rollout with the names people know its parts by, and the columns the core has no use for. */
 export interface RolloutRow {
@@ -44,6 +46,10 @@ export interface NewRollout {
 	readonly traceparent: string | null;
 	readonly onlyAgents: readonly string[] | null;
 	readonly waitsFor: string | null;
+	/** May its assignments be offered from the first moment on. */
+	readonly offers: 'open' | 'closed';
+	/** To be looked at at once, without a command. */
+	readonly due: boolean;
 }
 
 export interface RolloutFilter {
@@ -61,16 +67,8 @@ export interface TargetRow {
 
 export type EventRow = Pick<typeof rolloutEvent.$inferSelect, 'seq' | 'at' | 'events'>;
 
-/** Columns of their own; everything else of the core's rollout is in `machine`. */
-function machineOf(core: Rollout): unknown {
-	const { id, groupId, versionId, spec, state, seq, createdAtMs, startedAtMs, endedAtMs, rollbackOf, ...machine } =
-		core;
-	return machine;
-}
-
-function coreOf(row: typeof rollout.$inferSelect): Rollout {
-	return {
-		...(row.machine as Rollout),
+const coreOf = (row: typeof rollout.$inferSelect): Rollout =>
+	rolloutOf({
 		id: row.id as RolloutId,
 		groupId: row.groupId as GroupId,
 		versionId: row.versionId as VersionId,
@@ -81,8 +79,8 @@ function coreOf(row: typeof rollout.$inferSelect): Rollout {
 		startedAtMs: row.startedAt?.getTime() ?? null,
 		endedAtMs: row.endedAt?.getTime() ?? null,
 		rollbackOf: row.rollbackOf as RolloutId | null,
-	};
-}
+		machine: row.machine,
+	});
 
 export function rolloutsOn(db: Orm) {
 	const cursorValue = sql<string>`${rollout.createdAt}::text`;
@@ -123,7 +121,7 @@ export function rolloutsOn(db: Orm) {
 
 	return {
 		/** Runs into `rollout_one_active_per_group` (R15) or `rollout_idempotency` when one is there. */
-		async insert({ rollout: core, onlyAgents, ...given }: NewRollout): Promise<void> {
+		async insert({ rollout: core, onlyAgents, due, ...given }: NewRollout): Promise<void> {
 			await db.insert(rollout).values({
 				...given,
 				id: core.id,
@@ -135,6 +133,8 @@ export function rolloutsOn(db: Orm) {
 				rollbackOf: core.rollbackOf,
 				onlyAgents: onlyAgents === null ? null : [...onlyAgents],
 				createdAt: new Date(core.createdAtMs),
+				startedAt: core.startedAtMs === null ? null : new Date(core.startedAtMs),
+				nextWakeAt: due ? sql`clock_timestamp()` : null,
 			});
 		},
 
@@ -150,8 +150,27 @@ export function rolloutsOn(db: Orm) {
 			return rows.length > 0;
 		},
 
-		async setRolledBackBy(id: RolloutId, by: RolloutId): Promise<void> {
-			await db.update(rollout).set({ rolledBackBy: by }).where(eq(rollout.id, id));
+		/**
+		 * Steps and targets of an ended rollout as those of the one that takes it back: what it proved, where it stood and what it was
+		 * handed stay as they are, so that every counter stays true; those in `touched` states are to go back.
+		 */
+		async copyForRollback(from: RolloutId, to: RolloutId, touched: readonly TargetState[]): Promise<void> {
+			await db.execute(sql`insert into rollout_step (rollout_id, index, machine, counters)
+				select ${to}, index, machine, counters from rollout_step where rollout_id = ${from}`);
+			await db.execute(sql`insert into rollout_target (rollout_id, agent_id, rank, step, state, reason, error, reports, sick_before,
+					previous_version, seq, attempt, former_version, former_attempt, former_answer, watch, back, wake_at, admitted_at, answered_at)
+				select ${to}, agent_id, rank, step, state, reason, error, reports, sick_before,
+					previous_version, seq, attempt, former_version, former_attempt, former_answer, watch,
+					case when step is not null and ${anyOf(sql`state`, touched, 'text')} then '{"state": "todo"}'::jsonb end,
+					null, admitted_at, answered_at
+				from rollout_target where rollout_id = ${from}`);
+		},
+
+		/** An explicit retry lifts the quarantine of a version for these agents (R9). */
+		async releaseQuarantine(versionId: VersionId, agents: readonly string[]): Promise<void> {
+			await db
+				.delete(quarantine)
+				.where(and(eq(quarantine.versionId, versionId), anyOf(quarantine.agentId, agents, 'uuid')));
 		},
 
 		/** Newest first. */

@@ -1,0 +1,294 @@
+import type { AssignmentWrite, Decision } from '@ampora/rollout';
+import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
+import { auditOf } from '../engine/commit_decision.js';
+import { offeredHashOf } from '../offers.js';
+import type {
+	CommitOutcome,
+	EngineFigures,
+	EngineStore,
+	JournalEntry,
+	LeaderLease,
+	LoadedSnapshot,
+	SessionRow,
+} from '../ports.js';
+import { isWatching, unheardMs } from '../rollout_rows.js';
+import { loadMove } from './snapshot_move.js';
+import { copy, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
+
+type Moves<Port> = {
+	[Name in keyof Port]: Port[Name] extends (...args: infer Args) => Promise<infer Result>
+		? (...args: Args) => Result
+		: never;
+};
+export type EngineMoves = Moves<EngineStore>;
+
+const touched = new Set(['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected']);
+
+function isLeading(state: MemoryState, { name, holder, epoch }: LeaderLease): boolean {
+	const lease = state.leases.get(name);
+	return lease?.holder === holder && lease.epoch === epoch && lease.expiresAtMs > state.nowMs();
+}
+
+function takeLease(state: MemoryState, ...[name, holder, ttlMs]: Parameters<EngineMoves['takeLease']>) {
+	const nowMs = state.nowMs();
+	const lease = state.leases.get(name);
+	const live = lease !== undefined && lease.expiresAtMs > nowMs;
+	if (live && lease.holder !== holder) return null;
+	const epoch = live ? lease.epoch : (lease?.epoch ?? 0) + 1;
+	state.leases.set(name, { holder, epoch, expiresAtMs: nowMs + ttlMs });
+	return { name, holder, epoch };
+}
+
+function due(state: MemoryState, limit: number) {
+	const nowMs = state.nowMs();
+	const signalled = new Set([...state.signals.values()].map(({ rolloutId }) => rolloutId));
+	const asked = new Set([...state.commands.values()].filter((c) => c.outcome === null).map((c) => c.rolloutId));
+	const found: { id: RolloutId; at: number }[] = [];
+	let next: number | null = null;
+	for (const [id, { rollout, nextWakeAtMs, membershipSeq }] of state.rollouts) {
+		const woken = nextWakeAtMs !== null && nextWakeAtMs <= nowMs;
+		if (!woken && nextWakeAtMs !== null) next = Math.min(next ?? nextWakeAtMs, nextWakeAtMs);
+		const open = (rollout.state === 'InProgress' || rollout.state === 'Paused') && !rollout.rollingBack;
+		const moved = open && membershipSeq !== state.groups.get(rollout.groupId)?.membershipSeq;
+		if (woken || moved || signalled.has(id) || asked.has(id)) found.push({ id, at: nextWakeAtMs ?? nowMs });
+	}
+	found.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+	return { due: found.slice(0, limit).map(({ id }) => id), nextWakeInMs: next === null ? null : next - nowMs };
+}
+
+function reap(state: MemoryState, lease: LeaderLease) {
+	const gateways: GatewayId[] = [];
+	let agents = 0;
+	if (!isLeading(state, lease)) return { gateways, agents };
+	const nowMs = state.nowMs();
+	for (const agent of state.agents.values()) {
+		if (agent.gateway !== null && !state.gatewayLive(agent.gateway, agent.incarnation)) {
+			state.disconnect(agent, 'gateway-lost');
+			agents += 1;
+			state.signal(agent.id);
+		} else if (agent.disconnectReason === 'gateway-lost' || agent.disconnectReason === 'drained') {
+			if (nowMs - (agent.disconnectedAtMs ?? nowMs) < unheardMs) continue;
+			agent.disconnectReason = 'lost';
+			state.signal(agent.id);
+		}
+	}
+	for (const gateway of state.gateways.values()) {
+		if (gateway.expiresAtMs > nowMs || gateway.lostAtMs !== null) continue;
+		gateway.lostAtMs = nowMs;
+		gateways.push(gateway.id);
+	}
+	return { gateways, agents };
+}
+
+/** Assignments of the version that no gateway has recorded as offered. */
+const isUnsent = (state: MemoryState, row: MemoryRollout, agentId: AgentId): boolean => {
+	const assignment = state.assignments.get(agentId);
+	return (
+		assignment?.rolloutId === row.rollout.id &&
+		assignment.versionId === row.rollout.versionId &&
+		(assignment.cause === 'rollout' || assignment.cause === 'retry') &&
+		assignment.answer === 'none'
+	);
+};
+
+const movedSince = (state: MemoryState, { agentId, expectedSeq }: AssignmentWrite): boolean =>
+	!state.agents.has(agentId) || (state.assignments.get(agentId)?.seq ?? null) !== expectedSeq;
+
+function keepLateAnswer(state: MemoryState, agentId: AgentId): void {
+	const before = state.assignments.get(agentId);
+	const row = before?.rolloutId ? state.rollouts.get(before.rolloutId)?.targets.get(agentId) : undefined;
+	if (!before || row?.target.seq !== before.seq || before.answer === 'none') return;
+	row.lateAnswer = before.answer;
+	row.lateError = before.answerError;
+}
+
+const noFormer = { versionId: null, attempt: 0, answer: 'none' } as const;
+
+function writeTargets(row: MemoryRollout, { targets }: Decision): void {
+	for (const target of targets) {
+		const known = row.targets.get(target.agentId);
+		const same = known?.target.seq === target.seq;
+		row.targets.set(target.agentId, {
+			target: copy(target),
+			former: known?.former ?? noFormer,
+			lateAnswer: same ? known.lateAnswer : null,
+			lateError: same ? known.lateError : null,
+		});
+	}
+}
+
+function writeAssignment(
+	state: MemoryState,
+	row: MemoryRollout,
+	{ agentId, versionId, attempt, cause }: AssignmentWrite,
+) {
+	const before = state.assignments.get(agentId);
+	const version = state.versions.get(versionId);
+	if (version === undefined) throw new Error(`there is no version ${versionId}`);
+	const target = row.targets.get(agentId);
+	if (target && (cause === 'rollout' || cause === 'retry')) {
+		target.former = before ? { versionId: before.versionId, attempt: before.attempt, answer: before.answer } : noFormer;
+	}
+	state.assignments.set(agentId, {
+		...{ versionId, attempt, cause, rolloutId: row.rollout.id, traceparent: row.traceparent },
+		offeredHash: offeredHashOf(version.contentHash, attempt),
+		seq: (before?.seq ?? 0) + 1,
+		...{ answer: 'none', answerError: null, effective: 'unknown', changedAtMs: state.nowMs() },
+	});
+}
+
+function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): void {
+	const known = row.targets.get(agentId);
+	const assignment = state.assignments.get(agentId);
+	if (!known || !assignment) return;
+	const { former, target } = known;
+	const version = former.versionId === null ? undefined : state.versions.get(former.versionId);
+	state.assignments.set(agentId, {
+		...assignment,
+		versionId: former.versionId,
+		attempt: former.attempt,
+		offeredHash: version ? offeredHashOf(version.contentHash, former.attempt) : null,
+		seq: assignment.seq + 1,
+		...{ cause: 'withdrawal', rolloutId: null, answerError: null, effective: 'unknown' },
+		answer: former.versionId === null ? 'none' : former.answer,
+		changedAtMs: state.nowMs(),
+	});
+	if (target.seq === null) return;
+	known.target = {
+		...target,
+		seq: null,
+		wakeAt: null,
+		dispatches: 0,
+		dispatchAt: null,
+		waitedMs: 0,
+		waitingSince: null,
+	};
+	const step = target.step === null ? undefined : row.steps.get(target.step);
+	if (step === undefined) return;
+	row.steps.set(step.index, { ...step, counters: { ...step.counters, inFlight: step.counters.inFlight - 1 } });
+}
+
+function beginWayBack(row: MemoryRollout): void {
+	for (const known of row.targets.values()) {
+		const { target } = known;
+		if (target.step !== null && touched.has(target.state)) known.target = { ...target, back: { state: 'todo' } };
+	}
+}
+
+function settleCommands(state: MemoryState, { outcomes }: Decision): void {
+	for (const { commandId, ...outcome } of outcomes) {
+		const command = state.commands.get(commandId);
+		if (command && command.outcome === null) command.outcome = outcome;
+	}
+}
+
+function unsentOf(state: MemoryState, row: MemoryRollout): readonly AgentId[] {
+	return [...row.targets.values()]
+		.filter(({ target }) => target.seq !== null && (target.state === 'Pending' || target.state === 'Deferred'))
+		.map(({ target }) => target.agentId)
+		.filter((agentId) => isUnsent(state, row, agentId));
+}
+
+function commit(
+	state: MemoryState,
+	...[lease, loaded, decision, journal]: Parameters<EngineMoves['commitDecision']>
+): CommitOutcome {
+	const row = state.rollouts.get(loaded.snapshot.rollout.id);
+	if (!isLeading(state, lease) && !state.flaws.ignoreLease) return { kind: 'lease-lost' };
+	if (row?.rollout.seq !== loaded.snapshot.rollout.seq) return { kind: 'conflict' };
+	const written = new Set(decision.assignments.map(({ agentId }) => agentId));
+	if (decision.assignments.some((write) => movedSince(state, write))) return { kind: 'conflict' };
+	if (decision.withdraw.some((agentId) => written.has(agentId) || !isUnsent(state, row, agentId)))
+		return { kind: 'conflict' };
+	for (const id of loaded.signalIds) state.signals.delete(id);
+	row.membershipSeq = loaded.membershipSeq;
+	if (decision.changed) write(state, row, { lease, loaded, decision, journal });
+	return { kind: 'committed', dispatch: decision.dispatch };
+}
+
+interface Writing {
+	readonly lease: LeaderLease;
+	readonly loaded: LoadedSnapshot;
+	readonly decision: Decision;
+	readonly journal: JournalEntry;
+}
+
+function write(state: MemoryState, row: MemoryRollout, { lease, loaded, decision, journal }: Writing): void {
+	const before = row.rollout;
+	const seq = before.seq + 1;
+	for (const { agentId } of decision.assignments) keepLateAnswer(state, agentId);
+	writeTargets(row, decision);
+	for (const assignment of decision.assignments) writeAssignment(state, row, assignment);
+	for (const step of decision.steps) row.steps.set(step.index, copy(step));
+	row.rollout = { ...copy(decision.rollout), seq };
+	row.offers = journal.offers;
+	row.watching = isWatching(decision.rollout);
+	row.nextWakeAtMs = decision.nextWakeAtMs;
+	row.waitsFor = decision.waitsFor;
+	row.journal.push({ ...copy(journal), seq, epoch: lease.epoch, events: copy(decision.events) });
+	settleCommands(state, decision);
+	state.audit.push(...auditOf(loaded, decision));
+	for (const { agentId, reason } of decision.quarantine)
+		state.quarantine.set(quarantineKey(agentId, before.versionId), reason);
+	for (const agentId of decision.unquarantine) state.quarantine.delete(quarantineKey(agentId, before.versionId));
+	const unsent = decision.withdrawUnsent && !state.flaws.skipWithdrawal ? unsentOf(state, row) : [];
+	for (const agentId of new Set([...decision.withdraw, ...unsent])) withdraw(state, row, agentId);
+	if (decision.rollout.rollingBack && !before.rollingBack) beginWayBack(row);
+	const parent = before.rollbackOf === null ? undefined : state.rollouts.get(before.rollbackOf);
+	const ended = decision.rollout.state === 'RolledBack' || decision.rollout.state === 'Completed';
+	if (parent && ended) parent.rolledBackBy = before.id;
+}
+
+function sessions(state: MemoryState, agentIds: readonly AgentId[]): readonly SessionRow[] {
+	return agentIds.flatMap((agentId) => {
+		const agent = state.agents.get(agentId);
+		if (agent === undefined) return [];
+		const { gateway, incarnation, sessionEpoch } = agent;
+		return [
+			{ agentId, gateway, gatewayLive: gateway !== null && state.gatewayLive(gateway, incarnation), sessionEpoch },
+		];
+	});
+}
+
+function tally<T extends string>(names: readonly T[]): Record<string, number> {
+	const counts: Record<string, number> = {};
+	for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+	return counts;
+}
+
+function figures(state: MemoryState): EngineFigures {
+	const running = [...state.rollouts.values()].filter(
+		({ rollout }) => rollout.startedAtMs !== null && rollout.endedAtMs === null,
+	);
+	const kinds = [false, true].flatMap((connected) => [false, true, null].map((healthy) => ({ connected, healthy })));
+	return {
+		rollouts: tally([...state.rollouts.values()].map(({ rollout }) => rollout.state)),
+		rolloutAgents: tally(running.flatMap(({ targets }) => [...targets.values()].map(({ target }) => target.state))),
+		agents: kinds
+			.map(({ connected, healthy }) => ({
+				...{ connected, healthy },
+				count: [...state.agents.values()].filter(
+					(agent) => (agent.gateway !== null) === connected && agent.healthy === healthy,
+				).length,
+			}))
+			.filter(({ count }) => count > 0),
+		// The model keeps no such instants.
+		pausedSeconds: 0,
+		oldestUnansweredSeconds: 0,
+	};
+}
+
+export const engineMoves = (state: MemoryState): EngineMoves => ({
+	takeLease: (name, holder, ttlMs) => takeLease(state, name, holder, ttlMs),
+	releaseLease({ name, holder, epoch }) {
+		const lease = state.leases.get(name);
+		if (lease?.holder === holder && lease.epoch === epoch)
+			lease.expiresAtMs = Math.min(lease.expiresAtMs, state.nowMs());
+	},
+	dueRollouts: (limit) => due(state, limit),
+	loadSnapshot: (rolloutId, needs) => loadMove(state, rolloutId, needs),
+	commitDecision: (lease, loaded, decision, journal) => commit(state, lease, loaded, decision, journal),
+	reapGateways: (lease) => reap(state, lease),
+	sessionsOf: (agentIds) => sessions(state, agentIds),
+	figures: () => figures(state),
+});

@@ -1,0 +1,173 @@
+import type { Back, Step, Target } from '@ampora/rollout';
+import type { AgentId, Clock, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
+import type { AuditLine } from '../engine/commit_decision.js';
+import type { OpenCommand } from '../engine/load_snapshot.js';
+import type { AgentReport, ConfigFile, CurrentAssignment, JournalEntry, Rollout } from '../ports.js';
+import { ungroupedGroupId } from '../ungrouped.js';
+
+export interface MemoryGateway {
+	readonly id: GatewayId;
+	incarnation: number;
+	expiresAtMs: number;
+	draining: boolean;
+	lostAtMs: number | null;
+}
+
+export interface MemoryAgent {
+	readonly id: AgentId;
+	instanceUid: string;
+	formerUids: string[];
+	groupId: GroupId;
+	sessionEpoch: number;
+	factSeq: number;
+	gateway: GatewayId | null;
+	incarnation: number | null;
+	lastGateway: GatewayId | null;
+	disconnectedAtMs: number | null;
+	disconnectReason: 'goodbye' | 'lost' | 'gateway-lost' | 'drained' | null;
+	sequenceNum: number | null;
+	capabilities: number;
+	description: NonNullable<AgentReport['description']> | null;
+	healthy: boolean | null;
+	healthFlips: number;
+	restarts: number;
+	startTimeNanos: string | null;
+	reportedHash: Uint8Array | null;
+	reportedStatus: NonNullable<AgentReport['remoteConfig']>['status'] | null;
+	effectiveHash: Uint8Array | null;
+	provenVersion: VersionId | null;
+	previousProvenVersion: VersionId | null;
+	lastSeenMs: number;
+}
+
+export interface MemoryAssignment {
+	versionId: VersionId | null;
+	offeredHash: Uint8Array | null;
+	attempt: number;
+	seq: number;
+	cause: 'rollout' | 'retry' | 'restore' | 'rollback' | 'withdrawal';
+	rolloutId: RolloutId | null;
+	answer: CurrentAssignment['answer'];
+	answerError: string | null;
+	effective: 'unknown' | 'match' | 'mismatch';
+	changedAtMs: number;
+	traceparent: string | null;
+}
+
+export interface MemoryTarget {
+	target: Target;
+	former: Pick<MemoryAssignment, 'versionId' | 'attempt' | 'answer'>;
+	lateAnswer: CurrentAssignment['answer'] | null;
+	lateError: string | null;
+}
+
+export interface MemoryRollout {
+	rollout: Rollout;
+	offers: JournalEntry['offers'];
+	watching: boolean;
+	membershipSeq: number;
+	nextWakeAtMs: number | null;
+	waitsFor: string | null;
+	rolledBackBy: RolloutId | null;
+	readonly onlyAgents: readonly AgentId[] | null;
+	readonly traceparent: string | null;
+	readonly steps: Map<number, Step>;
+	readonly targets: Map<AgentId, MemoryTarget>;
+	readonly journal: (JournalEntry & {
+		readonly seq: number;
+		readonly epoch: number;
+		readonly events: readonly unknown[];
+	})[];
+}
+
+export interface MemoryCommand extends OpenCommand {
+	readonly rolloutId: RolloutId;
+	outcome: { readonly accepted: boolean; readonly code: string | null; readonly message: string | null } | null;
+}
+
+/** Safety checks that a test leaves out to see that somebody notices. */
+export interface Flaws {
+	/** Commit without looking at the lease (R2). */
+	readonly ignoreLease?: boolean;
+	/** Offer whatever the rollout's `offers` says (R1). */
+	readonly ignoreOffers?: boolean;
+	/** Pause without taking back what was not sent (R1). */
+	readonly skipWithdrawal?: boolean;
+}
+
+/** Called around every method: may wait, and may throw. */
+export interface Faults {
+	/** Nothing was done yet: throwing is Postgres being away. */
+	before?(operation: string): void | Promise<void>;
+	/** It is committed: throwing loses the acknowledgement. */
+	after?(operation: string): void | Promise<void>;
+}
+
+/** The database as plain maps. */
+export class MemoryState {
+	readonly gateways = new Map<GatewayId, MemoryGateway>();
+	readonly agents = new Map<AgentId, MemoryAgent>();
+	readonly agentsByUid = new Map<string, AgentId>();
+	readonly assignments = new Map<AgentId, MemoryAssignment>();
+	/** Reason by `agent version`. */
+	readonly quarantine = new Map<string, string>();
+	readonly versions = new Map<VersionId, { readonly files: readonly ConfigFile[]; readonly contentHash: Uint8Array }>();
+	readonly groups = new Map<GroupId, { membershipSeq: number }>([[ungroupedGroupId, { membershipSeq: 0 }]]);
+	readonly rollouts = new Map<RolloutId, MemoryRollout>();
+	readonly signals = new Map<number, { readonly rolloutId: RolloutId; readonly agentId: AgentId }>();
+	readonly commands = new Map<string, MemoryCommand>();
+	readonly leases = new Map<string, { holder: string; epoch: number; expiresAtMs: number }>();
+	readonly audit: AuditLine[] = [];
+	readonly enrollmentTokens = new Set<string>();
+	#lastId = 0;
+
+	constructor(
+		private readonly clock: Pick<Clock, 'nowMs'>,
+		readonly flaws: Flaws,
+	) {}
+
+	nowMs(): number {
+		return Math.floor(this.clock.nowMs());
+	}
+
+	/** In the form of a UUID, in order of creation, the same in every run. */
+	newId<Id extends string>(): Id {
+		this.#lastId += 1;
+		return `00000000-0000-7000-9000-${this.#lastId.toString(16).padStart(12, '0')}` as Id;
+	}
+
+	gatewayLive(id: GatewayId, incarnation: number | null): boolean {
+		const gateway = this.gateways.get(id);
+		return gateway !== undefined && gateway.incarnation === incarnation && gateway.expiresAtMs > this.nowMs();
+	}
+
+	/** Tells every rollout that has this agent as a target and still cares. */
+	signal(agentId: AgentId): RolloutId[] {
+		const told: RolloutId[] = [];
+		for (const [rolloutId, row] of this.rollouts) {
+			if (!row.watching || !row.targets.has(agentId)) continue;
+			this.#lastId += 1;
+			this.signals.set(this.#lastId, { rolloutId, agentId });
+			told.push(rolloutId);
+		}
+		return told;
+	}
+
+	disconnect(agent: MemoryAgent, reason: NonNullable<MemoryAgent['disconnectReason']>): void {
+		agent.lastGateway = agent.gateway ?? agent.lastGateway;
+		agent.gateway = null;
+		agent.incarnation = null;
+		agent.disconnectedAtMs = this.nowMs();
+		agent.disconnectReason = reason;
+	}
+}
+
+export const quarantineKey = (agentId: AgentId, versionId: VersionId): string => `${agentId} ${versionId}`;
+
+export const sameBytes = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
+	a !== null && b !== null && Buffer.compare(a, b) === 0;
+
+export const isTodo = (back: Back | null): boolean => back?.state === 'todo';
+
+/** A stored value and a returned one must not be the same object. */
+export const copy = <T>(value: T): T => structuredClone(value);

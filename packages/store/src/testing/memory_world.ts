@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
+import type { MemoryState } from '../memory/state.js';
+import { quarantineKey } from '../memory/state.js';
+import type { StoreWorld } from './world.js';
+
+function found<T>(value: T | undefined): T {
+	if (value === undefined) throw new Error('there is no such row');
+	return value;
+}
+
+export const contentOf = (text: string) => ({
+	files: [{ name: '', contentType: 'text/yaml', body: Uint8Array.from(Buffer.from(text)) }],
+	contentHash: Uint8Array.from(createHash('sha256').update(text).digest()),
+});
+
+export function memoryWorld(state: MemoryState): StoreWorld {
+	const move = (agentIds: readonly AgentId[], groupId: GroupId) => {
+		for (const agentId of agentIds) {
+			const agent = found(state.agents.get(agentId));
+			for (const id of [agent.groupId, groupId]) found(state.groups.get(id)).membershipSeq += 1;
+			agent.groupId = groupId;
+		}
+	};
+	return {
+		async createGroup() {
+			const id = state.newId<GroupId>();
+			state.groups.set(id, { membershipSeq: 0 });
+			return id;
+		},
+		async publish(text) {
+			const id = state.newId<VersionId>();
+			state.versions.set(id, contentOf(text));
+			return id;
+		},
+		move: async (agentIds, groupId) => move(agentIds, groupId),
+		async createRollout(rollout, onlyAgents) {
+			state.rollouts.set(rollout.id, {
+				...{ rollout, offers: 'closed', watching: true, membershipSeq: -1 },
+				...{ nextWakeAtMs: null, waitsFor: null, rolledBackBy: null, traceparent: null },
+				onlyAgents: onlyAgents ?? null,
+				...{ steps: new Map(), targets: new Map(), journal: [] },
+			});
+		},
+		async command(rolloutId, { id, kind, actor, ...args }) {
+			state.commands.set(id, { id, kind, actor, args, rolloutId, outcome: null });
+		},
+		async allowEnrollment(tokenHash) {
+			state.enrollmentTokens.add(Buffer.from(tokenHash).toString('hex'));
+		},
+		agent: async (agentId) => ({ ...found(state.agents.get(agentId)) }),
+		async assignment(agentId) {
+			const row = state.assignments.get(agentId);
+			return row ? { ...row, agentId, error: row.answerError } : null;
+		},
+		target: async (rolloutId, agentId) => state.rollouts.get(rolloutId)?.targets.get(agentId) ?? null,
+		async rollout(rolloutId) {
+			const { rollout, offers, rolledBackBy } = found(state.rollouts.get(rolloutId));
+			return { state: rollout.state, seq: rollout.seq, offers, rolledBackBy };
+		},
+		inFlight: async (rolloutId) =>
+			[...found(state.rollouts.get(rolloutId)).steps.values()].map(({ counters }) => counters.inFlight),
+		journal: async (rolloutId) =>
+			found(state.rollouts.get(rolloutId)).journal.map(({ seq, epoch }) => ({ seq, epoch })),
+		signals: async (rolloutId) =>
+			[...state.signals.values()].filter((signal) => signal.rolloutId === rolloutId).map(({ agentId }) => agentId),
+		outcome: async (commandId) => state.commands.get(commandId)?.outcome ?? null,
+		audit: async () => state.audit.map(({ actor, action }) => ({ actor, action })),
+		quarantined: async (agentId, versionId) => state.quarantine.has(quarantineKey(agentId, versionId)),
+		async expireLease(name) {
+			found(state.leases.get(name)).expiresAtMs = state.nowMs();
+		},
+		async expireGateway(gateway) {
+			found(state.gateways.get(gateway)).expiresAtMs = state.nowMs();
+		},
+		async ageDisconnect(agentId, ms) {
+			const agent = found(state.agents.get(agentId));
+			agent.disconnectedAtMs = (agent.disconnectedAtMs ?? state.nowMs()) - ms;
+		},
+	};
+}

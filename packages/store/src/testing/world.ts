@@ -1,0 +1,59 @@
+import type { Command, Target } from '@ampora/rollout';
+import type { AgentId, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
+import type { CurrentAssignment, Rollout } from '../ports.js';
+
+export interface WorldAgent {
+	readonly sessionEpoch: number;
+	readonly gateway: GatewayId | null;
+	readonly disconnectReason: string | null;
+	readonly sequenceNum: number | null;
+	readonly healthy: boolean | null;
+	readonly healthFlips: number;
+	readonly provenVersion: VersionId | null;
+	readonly previousProvenVersion: VersionId | null;
+}
+
+export interface WorldAssignment extends CurrentAssignment {
+	readonly attempt: number;
+	readonly cause: string;
+	readonly rolloutId: RolloutId | null;
+	readonly error: string | null;
+	readonly effective: string;
+}
+
+export interface WorldTarget {
+	readonly target: Target;
+	readonly lateAnswer: string | null;
+	readonly lateError: string | null;
+}
+
+/** What the ports cannot do but a test has to: prepare rows that other parts write, look at rows, and let time pass for one of them. */
+export interface StoreWorld {
+	createGroup(): Promise<GroupId>;
+	/** A published version with one file of this text. */
+	publish(text: string): Promise<VersionId>;
+	move(agentIds: readonly AgentId[], groupId: GroupId): Promise<void>;
+	createRollout(rollout: Rollout, onlyAgents?: readonly AgentId[]): Promise<void>;
+	command(rolloutId: RolloutId, command: Command): Promise<void>;
+	allowEnrollment(tokenHash: Uint8Array): Promise<void>;
+
+	agent(agentId: AgentId): Promise<WorldAgent>;
+	assignment(agentId: AgentId): Promise<WorldAssignment | null>;
+	target(rolloutId: RolloutId, agentId: AgentId): Promise<WorldTarget | null>;
+	rollout(
+		rolloutId: RolloutId,
+	): Promise<{ state: string; seq: number; offers: string; rolledBackBy: RolloutId | null }>;
+	/** `inFlight` of each step, by index. */
+	inFlight(rolloutId: RolloutId): Promise<readonly number[]>;
+	journal(rolloutId: RolloutId): Promise<readonly { seq: number; epoch: number }[]>;
+	/** Agents of signals not folded yet, oldest first. */
+	signals(rolloutId: RolloutId): Promise<readonly AgentId[]>;
+	outcome(commandId: string): Promise<{ accepted: boolean; code: string | null } | null>;
+	audit(): Promise<readonly { actor: string; action: string }[]>;
+	quarantined(agentId: AgentId, versionId: VersionId): Promise<boolean>;
+
+	expireLease(name: string): Promise<void>;
+	expireGateway(gateway: GatewayId): Promise<void>;
+	/** As if the agent had disconnected that much earlier. */
+	ageDisconnect(agentId: AgentId, ms: number): Promise<void>;
+}
