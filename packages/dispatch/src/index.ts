@@ -1,6 +1,6 @@
 export { DirectoryUnavailable } from './errors.js';
 export { createMemoryBackplane } from './memory/backplane.js';
-export { createMemoryDirectory, type MemoryDirectory } from './memory/directory.js';
+export { createMemoryDirectory, type DirectoryFlaws, type MemoryDirectory } from './memory/directory.js';
 export { createNatsBackplane, type NatsBackplaneOptions } from './nats/backplane.js';
 export type * from './ports.js';
 export { dispatchChunkMax, dispatchTimeoutMs } from './ports.js';

@@ -8,9 +8,17 @@ export interface MemoryDirectory extends OwnershipDirectory {
 	flush(): void;
 	/** While true every call throws `DirectoryUnavailable`. */
 	setAway(away: boolean): void;
+	/** What is known of one agent now. */
+	entry(agentId: AgentId): OwnershipClaim | undefined;
 }
 
-export function createMemoryDirectory(): MemoryDirectory {
+/** Safety checks that a test leaves out to see that somebody notices. */
+export interface DirectoryFlaws {
+	/** Release the entry of a newer session too (D4). */
+	readonly ignoreReleaseEpoch?: boolean;
+}
+
+export function createMemoryDirectory(flaws: DirectoryFlaws = {}): MemoryDirectory {
 	const entries = new Map<AgentId, OwnershipClaim>();
 	const sentinels = new Set<GatewayId>();
 	let away = false;
@@ -25,8 +33,7 @@ export function createMemoryDirectory(): MemoryDirectory {
 		async releaseAgents(claims) {
 			reachable();
 			for (const claim of claims) {
-				const held = entries.get(claim.agentId);
-				if (held?.gateway === claim.gateway && held.sessionEpoch === claim.sessionEpoch) entries.delete(claim.agentId);
+				if (flaws.ignoreReleaseEpoch || isSame(entries.get(claim.agentId), claim)) entries.delete(claim.agentId);
 			}
 		},
 		async lookupOwners(agentIds) {
@@ -52,8 +59,12 @@ export function createMemoryDirectory(): MemoryDirectory {
 		setAway(value) {
 			away = value;
 		},
+		entry: (agentId) => entries.get(agentId),
 	};
 }
+
+const isSame = (held: OwnershipClaim | undefined, claim: OwnershipClaim): boolean =>
+	held?.gateway === claim.gateway && held.sessionEpoch === claim.sessionEpoch;
 
 function claimOne(entries: Map<AgentId, OwnershipClaim>, claim: OwnershipClaim): ClaimOutcome {
 	const held = entries.get(claim.agentId);
