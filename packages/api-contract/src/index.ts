@@ -1,4 +1,12 @@
 export * from './agents.js';
+export {
+	type CallInput,
+	type Client,
+	type ClientError,
+	type ClientOptions,
+	createClient,
+	StreamBroken,
+} from './client.js';
 export * from './configurations.js';
 export { durationMsMax, formatDuration, parseDuration } from './duration.js';
 export { type ErrorCode, errorCatalogue, errorCodes, type Remedy } from './errors.js';
