@@ -15,7 +15,7 @@ export function memberFolders() {
  * @param {string} folder
  * @returns {{ name: string, dependencies?: Record<string, string>, devDependencies?: Record<string, string> }}
  */
-export const manifest = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+const manifest = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
 
 /** The member itself and every member it depends on, directly or not. @param {string} folder @returns {string[]} */
 export function closure(folder) {

