@@ -149,7 +149,7 @@ CREATE TABLE "rollout" (
 	"spec" jsonb NOT NULL,
 	"state" text NOT NULL,
 	"offers" text DEFAULT 'closed' NOT NULL,
-	"watching" boolean DEFAULT true NOT NULL,
+	"watching" text DEFAULT 'all' NOT NULL,
 	"machine" jsonb NOT NULL,
 	"seq" bigint DEFAULT 0 NOT NULL,
 	"membership_seq" bigint DEFAULT -1 NOT NULL,
@@ -257,7 +257,6 @@ CREATE INDEX "agent_former_uids" ON "agent" USING gin ("former_uids");--> statem
 CREATE INDEX "assignment_changed" ON "assignment" USING btree ("changed_at");--> statement-breakpoint
 CREATE INDEX "audit_event_entity" ON "audit_event" USING btree ("entity_type","entity_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "rollout_one_active_per_group" ON "rollout" USING btree ("group_id") WHERE state in ('PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack');--> statement-breakpoint
-CREATE INDEX "rollout_watching" ON "rollout" USING btree ("id") WHERE watching;--> statement-breakpoint
 CREATE INDEX "rollout_wake" ON "rollout" USING btree ("next_wake_at") WHERE next_wake_at is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "rollout_idempotency" ON "rollout" USING btree ("created_by","idempotency_key");--> statement-breakpoint
 CREATE INDEX "rollout_created" ON "rollout" USING btree ("created_at");--> statement-breakpoint
@@ -269,4 +268,8 @@ CREATE INDEX "rollout_target_order" ON "rollout_target" USING btree ("rollout_id
 CREATE INDEX "rollout_target_wake" ON "rollout_target" USING btree ("rollout_id","wake_at") WHERE wake_at is not null;--> statement-breakpoint
 CREATE INDEX "rollout_target_unsent" ON "rollout_target" USING btree ("rollout_id") WHERE seq is not null and state in ('Pending', 'Deferred');--> statement-breakpoint
 CREATE INDEX "rollout_target_back" ON "rollout_target" USING btree ("rollout_id") WHERE back ->> 'state' = 'todo';--> statement-breakpoint
-CREATE INDEX "target_signal_rollout" ON "target_signal" USING btree ("rollout_id","id");
+CREATE INDEX "target_signal_rollout" ON "target_signal" USING btree ("rollout_id","id");--> statement-breakpoint
+CREATE VIEW "public"."watched_target" AS (select t.rollout_id, t.agent_id from rollout_target t join rollout r on r.id = t.rollout_id
+where r.watching = 'all' or r.watching = 'unsettled' and (
+	t.state in ('Pending', 'Applying', 'TimedOut', 'Disconnected') or t.back ->> 'state' in ('assigned', 'listed')
+));

@@ -52,8 +52,7 @@ signals as (
 	insert into target_signal (rollout_id, agent_id)
 	select t.rollout_id, t.agent_id
 	from judged j
-	join rollout_target t on t.agent_id = j.agent_id
-	join rollout r on r.id = t.rollout_id and r.watching
+	join watched_target t on t.agent_id = j.agent_id
 	where j.refused is null and j.answer = 'none'
 )
 select

@@ -157,8 +157,7 @@ signals as (
 			or capabilities <> capabilities_before
 			or healthy is distinct from healthy_before and healthy is not null
 	) touched
-	join rollout_target t on t.agent_id = touched.agent_id
-	join rollout r on r.id = t.rollout_id and r.watching
+	join watched_target t on t.agent_id = touched.agent_id
 	returning rollout_id
 )
 select

@@ -25,7 +25,7 @@ taken as (
 signals as (
 	insert into target_signal (rollout_id, agent_id)
 	select t.rollout_id, t.agent_id
-	from taken join rollout_target t on t.agent_id = taken.id join rollout r on r.id = t.rollout_id and r.watching
+	from taken join watched_target t on t.agent_id = taken.id
 )
 select
 	exists (select from lease) as live,

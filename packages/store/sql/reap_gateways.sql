@@ -44,8 +44,7 @@ signals as (
 	insert into target_signal (rollout_id, agent_id)
 	select t.rollout_id, t.agent_id
 	from (select id from marked union all select id from concluded) touched
-	join rollout_target t on t.agent_id = touched.id
-	join rollout r on r.id = t.rollout_id and r.watching
+	join watched_target t on t.agent_id = touched.id
 ),
 lost as (
 	update gateway g set lost_at = clock_timestamp()

@@ -3,7 +3,7 @@
 -- membershipSeq, input, events, digest}, $5 steps, $6 outcomes, $7 audit rows, $8 ids of signals, $9 quarantined, $10 released agents
 with given as materialized (
 	select * from json_to_record($4::json) as g (
-		state text, offers text, watching boolean, machine jsonb, "startedAtMs" float8, "endedAtMs" float8, "nextWakeAtMs" float8,
+		state text, offers text, watching text, machine jsonb, "startedAtMs" float8, "endedAtMs" float8, "nextWakeAtMs" float8,
 		"waitsFor" text, "membershipSeq" bigint, input jsonb, events jsonb, digest bytea
 	)
 ),

@@ -206,8 +206,29 @@ export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 	};
 }
 
-/** Do facts about this rollout's agents still change anything: until its end, while its tail is open, or somebody offline is still to go back. */
-export const isWatching = (rollout: Rollout): boolean =>
-	rollout.endedAtMs === null ||
-	(rollout.state === 'Completed' && rollout.tailUntilMs !== null) ||
-	(rollout.state === 'RolledBack' && rollout.back.listed > 0);
+/** About which of its agents a rollout still wants news: the `watching` column. */
+export type Watching = 'all' | 'unsettled' | 'none';
+
+/** Until its end, and while its tail is open, all; then those whose late answer, or return, would still change what is shown. */
+export function watchingOf(rollout: Rollout, steps: readonly Step[]): Watching {
+	if (rollout.endedAtMs === null || rollout.tailUntilMs !== null) return 'all';
+	const unsettled = steps.some(
+		({ counters: { inFlight, states } }) => inFlight > 0 || states.TimedOut > 0 || states.Disconnected > 0,
+	);
+	return unsettled || rollout.back.inFlight > 0 || rollout.back.listed > 0 ? 'unsettled' : 'none';
+}
+
+/** Of the targets of a rollout whose end came, those that are unsettled: as in `watched_target`. */
+export const isUnsettled = ({ state, back }: Target): boolean =>
+	state === 'Pending' ||
+	state === 'Applying' ||
+	state === 'TimedOut' ||
+	state === 'Disconnected' ||
+	back?.state === 'assigned' ||
+	back?.state === 'listed';
+
+/** The steps as they are after a decision. */
+export const stepsAfter = (before: readonly Step[], changed: readonly Step[]): readonly Step[] => [
+	...before.filter(({ index }) => changed.every((step) => step.index !== index)),
+	...changed,
+];

@@ -12,6 +12,7 @@ import {
 	integer,
 	jsonb,
 	pgTable,
+	pgView,
 	primaryKey,
 	text,
 	timestamp,
@@ -204,8 +205,10 @@ export const rollout = pgTable(
 		offers: text('offers', { enum: ['open', 'answered', 'closed'] })
 			.notNull()
 			.default('closed'),
-		/** Do facts about its agents still matter: signals are written only then. */
-		watching: boolean('watching').notNull().default(true),
+		/** About which of its agents news still matter; see `watched_target`. */
+		watching: text('watching', { enum: ['all', 'unsettled', 'none'] })
+			.notNull()
+			.default('all'),
 		/** The rest of the core's `Rollout`, as JSON. */
 		machine: jsonb('machine').notNull(),
 		/** Journal seq of the last committed decision (R2). */
@@ -230,7 +233,6 @@ export const rollout = pgTable(
 		uniqueIndex('rollout_one_active_per_group')
 			.on(table.groupId)
 			.where(sql`state in ('PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack')`),
-		index('rollout_watching').on(table.id).where(sql`watching`),
 		index('rollout_wake').on(table.nextWakeAt).where(sql`next_wake_at is not null`),
 		uniqueIndex('rollout_idempotency').on(table.createdBy, table.idempotencyKey),
 		index('rollout_created').on(table.createdAt),
@@ -292,6 +294,17 @@ export const rolloutTarget = pgTable(
 		index('rollout_target_unsent').on(table.rolloutId).where(sql`seq is not null and state in ('Pending', 'Deferred')`),
 		index('rollout_target_back').on(table.rolloutId).where(sql`back ->> 'state' = 'todo'`),
 	],
+);
+
+/** Targets whose rollout wants to hear of them: all until it ends and while its tail is open, then those that may still come to another verdict. */
+export const watchedTarget = pgView('watched_target', {
+	rolloutId: uuid('rollout_id').notNull(),
+	agentId: uuid('agent_id').notNull(),
+}).as(
+	sql`select t.rollout_id, t.agent_id from rollout_target t join rollout r on r.id = t.rollout_id
+where r.watching = 'all' or r.watching = 'unsettled' and (
+	t.state in ('Pending', 'Applying', 'TimedOut', 'Disconnected') or t.back ->> 'state' in ('assigned', 'listed')
+)`,
 );
 
 /** Something about this agent changed that this rollout has not folded yet. Appended by whoever changed it, deleted by the decision that folded it. */

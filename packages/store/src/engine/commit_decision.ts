@@ -1,7 +1,7 @@
 import type { Decision, RolloutEvent } from '@ampora/rollout';
 import * as statements from '../gen/sql.js';
 import type { CommitOutcome, JournalEntry, LeaderLease, LoadedSnapshot } from '../ports.js';
-import { isWatching, machineOf, stepRow, targetRow } from '../rollout_rows.js';
+import { machineOf, stepRow, stepsAfter, targetRow, watchingOf } from '../rollout_rows.js';
 import { hex, onlyRow, type Sql } from '../sql.js';
 
 /** Rows in one statement at most; a plan may have a million. */
@@ -75,7 +75,7 @@ async function writeRest(
 	const given = {
 		state: rollout.state,
 		offers: journal.offers,
-		watching: isWatching(rollout),
+		watching: watchingOf(rollout, stepsAfter(loaded.snapshot.steps, decision.steps)),
 		machine: machineOf(rollout),
 		startedAtMs: rollout.startedAtMs,
 		endedAtMs: rollout.endedAtMs,

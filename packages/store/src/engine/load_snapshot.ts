@@ -2,6 +2,7 @@ import {
 	type AgentFacts,
 	type Command,
 	changedTargetsMax,
+	dueObservedMs,
 	type Member,
 	pageTargetsMax,
 	type Snapshot,
@@ -23,15 +24,6 @@ import {
 	targetOf,
 } from '../rollout_rows.js';
 import { onlyRow, type Row, type Sql } from '../sql.js';
-
-/** A tick adds at most so much to the observed clock; what falls due by then is loaded too, and does no harm where it is not. */
-const wakeAheadMs = 10_000;
-
-/** On the rollout's observed clock: who wakes until then may be due now. */
-export function wakesUntilMs({ lastTickAtMs, observedMs }: Rollout, nowMs: number): number {
-	const sinceMs = lastTickAtMs === null ? 0 : nowMs - lastTickAtMs;
-	return observedMs + Math.min(Math.max(0, sinceMs), wakeAheadMs);
-}
 
 export interface OpenCommand {
 	readonly id: string;
@@ -98,7 +90,7 @@ async function readTargets(sql: Sql, { rollout, needs, signalled, commands, look
 	const rows = await sql.query<TargetListRow>(statements.readTargets, [
 		rollout.id,
 		signalled,
-		wakesUntilMs(rollout, nowMs),
+		dueObservedMs(rollout, nowMs),
 		changedTargetsMax - signalled.length,
 		lookForLeavers,
 		needs.fill,

@@ -1,4 +1,4 @@
-import type { AssignmentWrite, Decision } from '@ampora/rollout';
+import { type AssignmentWrite, type Decision, isTouched } from '@ampora/rollout';
 import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
 import { auditOf } from '../engine/commit_decision.js';
 import { offeredHashOf } from '../offers.js';
@@ -11,7 +11,7 @@ import type {
 	LoadedSnapshot,
 	SessionRow,
 } from '../ports.js';
-import { isWatching, unheardMs } from '../rollout_rows.js';
+import { unheardMs, watchingOf } from '../rollout_rows.js';
 import { loadMove } from './snapshot_move.js';
 import { copy, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
 
@@ -21,8 +21,6 @@ type Moves<Port> = {
 		: never;
 };
 export type EngineMoves = Moves<EngineStore>;
-
-const touched = new Set(['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected']);
 
 function isLeading(state: MemoryState, { name, holder, epoch }: LeaderLease): boolean {
 	const lease = state.leases.get(name);
@@ -171,7 +169,7 @@ function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): voi
 function beginWayBack(row: MemoryRollout): void {
 	for (const known of row.targets.values()) {
 		const { target } = known;
-		if (target.step !== null && touched.has(target.state)) known.target = { ...target, back: { state: 'todo' } };
+		if (isTouched(target)) known.target = { ...target, back: { state: 'todo' } };
 	}
 }
 
@@ -222,7 +220,7 @@ function write(state: MemoryState, row: MemoryRollout, { lease, loaded, decision
 	for (const step of decision.steps) row.steps.set(step.index, copy(step));
 	row.rollout = { ...copy(decision.rollout), seq };
 	row.offers = journal.offers;
-	row.watching = isWatching(decision.rollout);
+	row.watching = watchingOf(decision.rollout, [...row.steps.values()]);
 	row.nextWakeAtMs = decision.nextWakeAtMs;
 	row.waitsFor = decision.waitsFor;
 	row.journal.push({ ...copy(journal), seq, epoch: lease.epoch, events: copy(decision.events) });

@@ -2,6 +2,7 @@ import {
 	type AgentFacts,
 	type Command,
 	changedTargetsMax,
+	dueObservedMs,
 	type Environment,
 	type Member,
 	pageTargetsMax,
@@ -11,7 +12,7 @@ import {
 	type TargetView,
 } from '@ampora/rollout';
 import type { AgentId, RolloutId } from '@ampora/runtime';
-import { commandOf, namedBy, wakesUntilMs } from '../engine/load_snapshot.js';
+import { commandOf, namedBy } from '../engine/load_snapshot.js';
 import type { LoadedSnapshot, Rollout } from '../ports.js';
 import { reportsOf, sessionOf, unheardMs } from '../rollout_rows.js';
 import { copy, isTodo, type MemoryAgent, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
@@ -60,25 +61,18 @@ function factsOf(state: MemoryState, row: MemoryRollout, agentId: AgentId): Agen
 }
 
 function membersOf(state: MemoryState, row: MemoryRollout, limit: number): readonly Member[] {
-	const parent = row.rollout.rollbackOf === null ? undefined : state.rollouts.get(row.rollout.rollbackOf);
 	const only = row.onlyAgents === null ? null : new Set(row.onlyAgents);
 	return [...state.agents.values()]
-		.filter((agent) =>
-			only === null ? agent.groupId === row.rollout.groupId : only.has(agent.id) && isMember(row, agent),
-		)
+		.filter((agent) => agent.groupId === row.rollout.groupId && (only === null || only.has(agent.id)))
 		.filter((agent) => !row.targets.has(agent.id))
 		.sort((a, b) => (a.id < b.id ? -1 : 1))
 		.slice(0, limit)
-		.map((agent) => {
-			const before = parent?.targets.get(agent.id)?.target;
-			const facts = factsOf(state, row, agent.id);
-			return {
-				facts: before ? { ...facts, provenVersion: before.previousVersion } : facts,
-				key: agent.instanceUid,
-				hostname: agent.description?.hostname ?? '',
-				lastSeenMs: agent.lastSeenMs,
-			};
-		});
+		.map((agent) => ({
+			facts: factsOf(state, row, agent.id),
+			key: agent.instanceUid,
+			hostname: agent.description?.hostname ?? '',
+			lastSeenMs: agent.lastSeenMs,
+		}));
 }
 
 const sickness = ({ state }: Target, healthy: boolean | null): number => {
@@ -99,7 +93,7 @@ function lists(
 	const commands = openCommands(state, rollout.id);
 	const { agentIds, allFailed } = namedBy(commands);
 	const all = [...row.targets.values()].map(({ target }) => target).sort(byId);
-	const until = wakesUntilMs(rollout, state.nowMs());
+	const until = dueObservedMs(rollout, state.nowMs());
 	const signalledOnes = all.filter((target) => signalled.has(target.agentId));
 	const room = changedTargetsMax - signalledOnes.length;
 	const woken = all

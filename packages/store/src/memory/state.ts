@@ -3,6 +3,7 @@ import type { AgentId, Clock, GatewayId, GroupId, RolloutId, VersionId } from '@
 import type { AuditLine } from '../engine/commit_decision.js';
 import type { OpenCommand } from '../engine/load_snapshot.js';
 import type { AgentReport, ConfigFile, CurrentAssignment, JournalEntry, Rollout } from '../ports.js';
+import { isUnsettled, type Watching } from '../rollout_rows.js';
 import { ungroupedGroupId } from '../ungrouped.js';
 
 export interface MemoryGateway {
@@ -64,7 +65,7 @@ export interface MemoryTarget {
 export interface MemoryRollout {
 	rollout: Rollout;
 	offers: JournalEntry['offers'];
-	watching: boolean;
+	watching: Watching;
 	membershipSeq: number;
 	nextWakeAtMs: number | null;
 	waitsFor: string | null;
@@ -145,7 +146,8 @@ export class MemoryState {
 	signal(agentId: AgentId): RolloutId[] {
 		const told: RolloutId[] = [];
 		for (const [rolloutId, row] of this.rollouts) {
-			if (!row.watching || !row.targets.has(agentId)) continue;
+			const target = row.targets.get(agentId)?.target;
+			if (!target || row.watching === 'none' || (row.watching === 'unsettled' && !isUnsettled(target))) continue;
 			this.#lastId += 1;
 			this.signals.set(this.#lastId, { rolloutId, agentId });
 			told.push(rolloutId);

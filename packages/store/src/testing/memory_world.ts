@@ -36,7 +36,7 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		move: async (agentIds, groupId) => move(agentIds, groupId),
 		async createRollout(rollout, onlyAgents) {
 			state.rollouts.set(rollout.id, {
-				...{ rollout, offers: 'closed', watching: true, membershipSeq: -1 },
+				...{ rollout, offers: 'closed', watching: 'all', membershipSeq: -1 },
 				...{ nextWakeAtMs: null, waitsFor: null, rolledBackBy: null, traceparent: null },
 				onlyAgents: onlyAgents ?? null,
 				...{ steps: new Map(), targets: new Map(), journal: [] },
