@@ -108,6 +108,10 @@ export type RolloutEvent =
 	| { readonly kind: 'command'; readonly command: string; readonly actor: string; readonly accepted: boolean };
 
 export interface Decision {
+	/**
+	 * When `rollingBack` turns true, the store marks after writing `targets` and withdrawing: every target of this rollout that stands in a
+	 * step in one of `touchedStates` gets `back` = todo, whatever it was; `rollout.back.todo` already counts them.
+	 */
 	readonly rollout: Rollout;
 	/** New and changed steps. */
 	readonly steps: readonly Step[];
@@ -140,3 +144,5 @@ export interface Decision {
 export const changedTargetsMax = 5_000;
 export const pageTargetsMax = 5_000;
 export const tickIntervalMs = 1_000;
+/** While nothing waits for an answer, a tick that only moves clocks is written this often. */
+export const quietTickMs = 5_000;

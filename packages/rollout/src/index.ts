@@ -1,3 +1,37 @@
+export { wayBack } from './back.js';
+export { type PlannedStep, stepsAhead } from './cohorts.js';
+export { decide } from './decide.js';
 export type * from './decision.js';
-export { changedTargetsMax, pageTargetsMax, tickIntervalMs } from './decision.js';
+export { changedTargetsMax, pageTargetsMax, quietTickMs, tickIntervalMs } from './decision.js';
+export { type GateVerdict, type GateView, gateVerdicts } from './gates.js';
+export { holdingText } from './hold.js';
+export { breaches } from './invariants.js';
+export { canonicalJson, decisionDigest, journalInput } from './journal.js';
 export type * from './model.js';
+export { touchedStates } from './names.js';
+export { dueObservedMs, plannedMembersMax, snapshotNeeds } from './needs.js';
+export { offersOf } from './offers.js';
+export { type Plan, planTargets } from './plan.js';
+export {
+	defaultGates,
+	defaultSpec,
+	defaultStrategies,
+	presets,
+	resolveSpec,
+	type SpecInput,
+	type SpecProblem,
+	validateSpec,
+} from './spec.js';
+export { emptyBack, emptyCounters, isTouched, tally, touchedOf } from './tally.js';
+export {
+	type CommandPlace,
+	commandAllowed,
+	commandState,
+	commandTable,
+	hasEnded,
+	type Legality,
+	legalCommands,
+	legality,
+	overruledBy,
+	stateExits,
+} from './transitions.js';

@@ -122,6 +122,8 @@ export interface GateCount {
 /** A gate that fired (or could not pass), with the figures of the moment it did. */
 export interface GateEvidence {
 	readonly gate: GateName;
+	/** Above its threshold, or without enough evidence to pass. */
+	readonly verdict: 'fire' | 'inconclusive';
 	readonly cohort: 'step' | 'rollout';
 	readonly step: number;
 	readonly k: number;

@@ -1,0 +1,131 @@
+import { createHmac } from 'node:crypto';
+import type { Member, Order, RolloutSpec, StepSize, Strategy } from './model.js';
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** HMAC-SHA256(seed, key): the same seed and keys give the same order on every installation. */
+export const rankHash = (seed: string, key: string): string => createHmac('sha256', seed).update(key).digest('hex');
+
+/** The order in which members take part; ties go by agent id, so that it is total. */
+export function orderMembers(members: readonly Member[], order: Order, seed: string): readonly Member[] {
+	const tie = (a: Member, b: Member): number => compare(a.facts.agentId, b.facts.agentId);
+	switch (order) {
+		case 'hostname':
+			return members.toSorted((a, b) => compare(a.hostname, b.hostname) || tie(a, b));
+		case 'last-seen':
+			return members.toSorted((a, b) => b.lastSeenMs - a.lastSeenMs || tie(a, b));
+		case 'random': {
+			const hashes = new Map(members.map((member) => [member, rankHash(seed, member.key)]));
+			const hash = (member: Member): string => hashes.get(member) ?? '';
+			return members.toSorted((a, b) => compare(hash(a), hash(b)) || tie(a, b));
+		}
+	}
+}
+
+/** The agents a strategy divides: `eligible` may still take part or do already; `planned` of them were ranked at the start. */
+export interface Population {
+	readonly eligible: number;
+	readonly planned: number;
+}
+
+/** Steps of the strategy, dropped ones included. Batches are as many as the agents planned need. */
+export function stepCount(strategy: Strategy, planned: number): number {
+	switch (strategy.kind) {
+		case 'batch':
+			return Math.max(1, Math.ceil(planned / strategy.batchSize));
+		case 'percentage':
+			return strategy.percentages.length;
+		case 'canary':
+			return strategy.steps.length;
+	}
+}
+
+export interface StepSpec {
+	readonly name: string | null;
+	readonly size: StepSize;
+	readonly dwellMs: number;
+}
+
+/** What the strategy says of one step; sizes are cumulative. */
+export function stepSpecAt(strategy: Strategy, index: number): StepSpec {
+	switch (strategy.kind) {
+		case 'batch': {
+			const value = (index + 1) * strategy.batchSize;
+			return { name: null, size: { kind: 'count', value }, dwellMs: strategy.dwellMs };
+		}
+		case 'percentage': {
+			const value = strategy.percentages[index] ?? 100;
+			return { name: null, size: { kind: 'percent', value }, dwellMs: strategy.dwellMs };
+		}
+		case 'canary': {
+			const step = strategy.steps[index];
+			return {
+				name: step?.name ?? null,
+				size: step?.size ?? { kind: 'percent', value: 100 },
+				dwellMs: step?.dwellMs ?? 0,
+			};
+		}
+	}
+}
+
+/** How many agents all steps up to this one hold: the first rounded up, later ones half up, the last all. Integers only. */
+export function cumulativeSize(strategy: Strategy, index: number, population: Population): number {
+	const { eligible } = population;
+	if (index >= stepCount(strategy, population.planned) - 1) return eligible;
+	const { size } = stepSpecAt(strategy, index);
+	if (size.kind === 'count') return Math.min(size.value, eligible);
+	if (index === 0) return Math.floor((size.value * eligible + 99) / 100);
+	return Math.floor((2 * size.value * eligible + 100) / 200);
+}
+
+export interface PlannedStep extends StepSpec {
+	readonly index: number;
+	/** Agents it adds to those placed before. */
+	readonly quota: number;
+}
+
+/** The next step after `index` that adds anybody to those already placed; steps that add nobody are dropped. */
+export function nextStep(
+	strategy: Strategy,
+	index: number | null,
+	population: Population & { readonly placed: number },
+): PlannedStep | null {
+	const count = stepCount(strategy, population.planned);
+	for (let at = index === null ? 0 : index + 1; at < count; at += 1) {
+		const quota = cumulativeSize(strategy, at, population) - population.placed;
+		if (quota > 0) return { ...stepSpecAt(strategy, at), index: at, quota };
+	}
+	return null;
+}
+
+/** The steps still to come, or all of them before the start. */
+export function stepsAhead(
+	strategy: Strategy,
+	index: number | null,
+	population: Population & { readonly placed: number },
+): readonly PlannedStep[] {
+	const steps: PlannedStep[] = [];
+	let { placed } = population;
+	for (let step = nextStep(strategy, index, population); step !== null; ) {
+		steps.push(step);
+		placed += step.quota;
+		step = nextStep(strategy, step.index, { ...population, placed });
+	}
+	return steps;
+}
+
+export const isLastStep = (strategy: Strategy, index: number, planned: number): boolean =>
+	index >= stepCount(strategy, planned) - 1;
+
+/** Does a step that ended start the next one by itself. */
+export const advancesAlone = (strategy: Strategy): boolean => strategy.kind === 'canary' || strategy.advance === 'auto';
+
+const defaultInFlightPercent = 5;
+const defaultInFlightMax = 1_000;
+
+/** Agents that may be pushed and not yet answered at the same time. */
+export function inFlightCap(spec: RolloutSpec, eligible: number): number {
+	if (spec.maxInFlight === 'unlimited') return Number.MAX_SAFE_INTEGER;
+	if (spec.maxInFlight !== null) return spec.maxInFlight;
+	return Math.min(defaultInFlightMax, Math.max(1, Math.floor((defaultInFlightPercent * eligible) / 100)));
+}

@@ -1,0 +1,123 @@
+import type { GateCount, GateEvidence, GateName, GateTally, Rollout, RolloutSpec, Step } from './model.js';
+import { gateNames } from './names.js';
+import { gateOver, unfilledOf } from './tally.js';
+
+export type GateVerdict = 'not-applicable' | 'inconclusive' | 'pass' | 'fire';
+
+/** How a gate stands, for people: `apply-failed-ratio: 20.4 % > 20 % (51 of 250)`. */
+export interface GateView extends GateCount {
+	readonly gate: GateName;
+	readonly verdict: GateVerdict;
+	readonly thresholdPercent: number;
+	readonly message: string;
+}
+
+/** One lost agent of a handful says little: these count from the second in a cohort under five. */
+const fromTheSecond: readonly GateName[] = ['disconnect-ratio', 'apply-timeout-ratio', 'unhealthy-ratio'];
+const smallCohort = 5;
+
+/** `cohort`: agents the gate judges or judged, accepted ones included; what is small does not grow smaller by an acceptance. */
+export function fires(
+	gate: GateName,
+	count: GateCount & { readonly cohort: number },
+	thresholdPercent: number,
+): boolean {
+	if (count.k === 0) return false;
+	if (count.cohort < smallCohort && fromTheSecond.includes(gate) && count.k < 2) return false;
+	return 100 * count.k > thresholdPercent * count.n;
+}
+
+/** `20.4`, `30`: one decimal, only where it is not a whole number. */
+export function percentText({ k, n }: GateCount): string {
+	if (n === 0) return '0';
+	const tenths = Math.floor((2_000 * k + n) / (2 * n));
+	return tenths % 10 === 0 ? `${tenths / 10}` : `${Math.floor(tenths / 10)}.${tenths % 10}`;
+}
+
+export function gateMessage(gate: GateName, count: GateCount, thresholdPercent: number): string {
+	const sign = 100 * count.k > thresholdPercent * count.n ? '>' : '≤';
+	return `${gate}: ${percentText(count)} % ${sign} ${thresholdPercent} % (${count.k} of ${count.n})`;
+}
+
+interface Cohort extends GateCount {
+	readonly kind: 'step' | 'rollout';
+	readonly cohort: number;
+}
+
+const cohortOf = (kind: Cohort['kind'], tally: GateTally, unfilled: number): Cohort => ({
+	kind,
+	k: tally.k,
+	n: tally.n + unfilled,
+	cohort: tally.n + tally.accepted + unfilled,
+});
+
+/** The two cohorts every gate judges: the current step, and all agents of the rollout. Places still to be filled count as agents. */
+function cohorts(step: Step, steps: readonly Step[], gate: GateName): readonly Cohort[] {
+	const unfilled = unfilledOf(step);
+	return [cohortOf('step', step.counters.gates[gate], unfilled), cohortOf('rollout', gateOver(steps, gate), unfilled)];
+}
+
+/** The gates above their thresholds now, with the figures. */
+export function firingGates(step: Step, steps: readonly Step[], spec: RolloutSpec): readonly GateEvidence[] {
+	const found: GateEvidence[] = [];
+	for (const gate of gateNames) {
+		const { thresholdPercent } = spec.gates[gate];
+		const firing = cohorts(step, steps, gate).find((cohort) => fires(gate, cohort, thresholdPercent));
+		if (firing === undefined) continue;
+		const { kind: cohort, k, n } = firing;
+		const message = gateMessage(gate, { k, n }, thresholdPercent);
+		found.push({ gate, verdict: 'fire', cohort, step: step.index, k, n, thresholdPercent, message });
+	}
+	return found;
+}
+
+function coverageVerdict(tally: GateTally, coveragePercent: number): GateVerdict {
+	if (tally.capable === 0) return 'not-applicable';
+	// Everyone it could judge counted against it, and an operator accepted that by name (R5).
+	if (tally.n === 0) return tally.accepted > 0 ? 'pass' : 'inconclusive';
+	return 100 * tally.judged >= coveragePercent * tally.n ? 'pass' : 'inconclusive';
+}
+
+function viewGate(gate: GateName, step: Step, steps: readonly Step[], rollout: Rollout): GateView {
+	const { thresholdPercent } = rollout.spec.gates[gate];
+	const latched = rollout.evidence.find((evidence) => evidence.gate === gate && evidence.verdict === 'fire');
+	if (latched !== undefined) {
+		return { gate, verdict: 'fire', k: latched.k, n: latched.n, thresholdPercent, message: latched.message };
+	}
+	const [own, all] = cohorts(step, steps, gate);
+	const firing = [own, all].find((cohort) => cohort !== undefined && fires(gate, cohort, thresholdPercent));
+	const tally = step.counters.gates[gate];
+	const verdict = firing === undefined ? coverageVerdict(tally, rollout.spec.coveragePercent) : 'fire';
+	const count = firing ?? own ?? { k: 0, n: 0 };
+	return {
+		gate,
+		verdict,
+		k: count.k,
+		n: count.n,
+		thresholdPercent,
+		message: viewMessage(gate, verdict, tally, count, rollout),
+	};
+}
+
+function viewMessage(
+	gate: GateName,
+	verdict: GateVerdict,
+	tally: GateTally,
+	count: GateCount,
+	rollout: Rollout,
+): string {
+	const { spec } = rollout;
+	switch (verdict) {
+		case 'not-applicable':
+			return `${gate}: not applicable, no agent of the step reports what it needs`;
+		case 'inconclusive':
+			return `${gate}: inconclusive, judged ${tally.judged} of ${tally.n}, needs ${spec.coveragePercent} %`;
+		default:
+			return gateMessage(gate, count, spec.gates[gate].thresholdPercent);
+	}
+}
+
+/** How every gate stands in a step, as interfaces show it and as the end of a step asks it. */
+export function gateVerdicts(step: Step, steps: readonly Step[], rollout: Rollout): readonly GateView[] {
+	return gateNames.map((gate) => viewGate(gate, step, steps, rollout));
+}

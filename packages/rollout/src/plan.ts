@@ -1,0 +1,100 @@
+import { orderMembers } from './cohorts.js';
+import { canConfirm } from './fold.js';
+import type { AgentFacts, Member, Rollout, SkipReason, Target } from './model.js';
+
+/** The targets of a rollout as they are before anything is pushed. */
+export interface Plan {
+	readonly targets: readonly Target[];
+	/** Agents that are to be pushed. */
+	readonly candidates: number;
+	readonly alreadyApplied: number;
+	/** Candidates that never proved a version, with nowhere named to go back to. */
+	readonly noWayBack: number;
+	/** Candidates unhealthy by now. */
+	readonly sickBefore: number;
+	readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+	readonly nextRank: number;
+}
+
+type PlanFor = Pick<Rollout, 'versionId' | 'spec'>;
+
+/** Why an agent cannot be pushed; null: it can. */
+export function skipReason(facts: AgentFacts, rollout: PlanFor): SkipReason | null {
+	if (!facts.reports.remoteConfig) return 'no-remote-config';
+	if (facts.quarantined) return 'quarantined';
+	if (!canConfirm(facts.reports) && rollout.spec.unconfirmed === 'skip') return 'cannot-confirm';
+	return null;
+}
+
+/** By hash, and by its own word: it answered Applied to this version. */
+export const hasApplied = (facts: AgentFacts, rollout: PlanFor): boolean =>
+	facts.assignment?.versionId === rollout.versionId && facts.assignment.answer === 'applied';
+
+const isCandidate = ({ facts }: Member, rollout: PlanFor): boolean =>
+	!hasApplied(facts, rollout) && skipReason(facts, rollout) === null;
+
+/**
+ * Classifies and ranks members: candidates in the order asked for, starting at `firstRank`, then those that are not to be pushed, so
+ * that a rank below the number of candidates means: was there at the start.
+ */
+export function planTargets(rollout: PlanFor, members: readonly Member[], firstRank = 0): Plan {
+	const ordered = orderMembers(members, rollout.spec.order, rollout.spec.seed);
+	const candidates = ordered.filter((member) => isCandidate(member, rollout));
+	const others = ordered.filter((member) => !isCandidate(member, rollout));
+	const targets = [...candidates, ...others].map(({ facts }, index) => newTarget(facts, rollout, firstRank + index));
+	const hasWayBack = rollout.spec.rollbackTo !== null;
+	return {
+		targets,
+		candidates: candidates.length,
+		alreadyApplied: targets.filter((target) => target.state === 'AlreadyApplied').length,
+		noWayBack: hasWayBack ? 0 : candidates.filter(({ facts }) => provenBefore(facts, rollout) === null).length,
+		sickBefore: targets.filter((target) => target.state === 'Pending' && target.sickBefore).length,
+		skipped: countReasons(targets),
+		nextRank: firstRank + targets.length,
+	};
+}
+
+/** The version it can be given back: proven, and not the one now rolled out. */
+export const provenBefore = (facts: AgentFacts, rollout: PlanFor): AgentFacts['provenVersion'] =>
+	facts.provenVersion === rollout.versionId ? null : facts.provenVersion;
+
+function countReasons(targets: readonly Target[]): Partial<Record<SkipReason, number>> {
+	const counts: Partial<Record<SkipReason, number>> = {};
+	for (const { state, reason } of targets) {
+		if (state !== 'Skipped' || reason === null) continue;
+		counts[reason as SkipReason] = (counts[reason as SkipReason] ?? 0) + 1;
+	}
+	return counts;
+}
+
+function newTarget(facts: AgentFacts, rollout: PlanFor, rank: number): Target {
+	const reason = hasApplied(facts, rollout) ? null : skipReason(facts, rollout);
+	const state = hasApplied(facts, rollout) ? 'AlreadyApplied' : reason === null ? 'Pending' : 'Skipped';
+	return {
+		agentId: facts.agentId,
+		rank,
+		step: null,
+		state,
+		reason,
+		error: null,
+		reports: facts.reports,
+		sickBefore: facts.reports.health && facts.healthy === false,
+		previousVersion: null,
+		seq: null,
+		attempt: 1,
+		dispatches: 0,
+		dispatchAt: null,
+		pushedAt: null,
+		waitedMs: 0,
+		waitingSince: null,
+		goneSince: null,
+		unhealthySince: null,
+		healthFlips: facts.healthFlips,
+		mismatchSince: null,
+		restartsAtPush: facts.restarts,
+		against: {},
+		judged: {},
+		back: null,
+		wakeAt: null,
+	};
+}

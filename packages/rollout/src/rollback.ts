@@ -1,0 +1,92 @@
+import { confirm, list, wayBack } from './back.js';
+import type { Draft } from './draft.js';
+import { dispatched } from './fold_context.js';
+import type { AgentFacts, Target, TargetView } from './model.js';
+import { backSlots } from './needs.js';
+import { moveTo } from './states.js';
+import { inFlightOf } from './tally.js';
+
+/** Sends touched agents their way back, sickest first, and ends the rollback when nobody is left to send or to wait for. */
+export function runRollback(draft: Draft): void {
+	let free = backSlots(draft.rollout, draft.steps);
+	const { back } = draft.snapshot;
+	for (const { target, facts } of back) {
+		const now = draft.target(target.agentId);
+		if (now.back?.state !== 'todo') continue;
+		if (facts.session === 'live' && free <= 0) continue;
+		sendBack(draft, now, facts);
+		if (draft.target(target.agentId).back?.state === 'assigned') free -= 1;
+	}
+	const { todo, inFlight } = draft.rollout.back;
+	if (todo > 0 && free > 0 && back.length > 0) draft.more = true;
+	if (todo === 0 && inFlight === 0 && unsettled(draft) === 0) {
+		moveTo(draft, 'RolledBack', 'every touched agent confirmed, timed out or is listed');
+	}
+}
+
+/** Admitted agents of which it is not known yet whether a gateway wrote the frame before the rollback took the rest back. */
+const unsettled = (draft: Draft): number =>
+	inFlightOf(draft.steps) - draft.steps.reduce((sum, step) => sum + step.counters.unanswered, 0);
+
+function sendBack(draft: Draft, target: Target, facts: AgentFacts): void {
+	const { rollout } = draft;
+	const versionId = wayBack(target, rollout.spec);
+	const row = facts.assignment;
+	if (row === null || (row.rolloutId !== rollout.id && row.rolloutId !== rollout.rollbackOf)) {
+		draft.put(list(target, 'moved-on'));
+	} else if (versionId === null) {
+		draft.put(list(target, 'no-way-back'));
+	} else if (row.versionId === versionId && row.rolloutId === rollout.id) {
+		// It was restored before: the row already points back.
+		draft.put(row.answer === 'applied' ? confirm(target, rollout) : awaiting(target, facts, row.seq, draft));
+	} else {
+		draft.assignments.push({
+			agentId: target.agentId,
+			versionId,
+			attempt: 1,
+			cause: 'rollback',
+			expectedSeq: row.seq,
+		});
+		draft.put(awaiting(target, facts, row.seq + 1, draft));
+		if (facts.session === 'live') draft.dispatch(target.agentId);
+	}
+}
+
+/** The assignment points back; an agent without a session gets it first thing when it returns. */
+function awaiting(target: Target, facts: AgentFacts, seq: number, draft: Draft): Target {
+	if (facts.session !== 'live') return list(target, 'offline');
+	return dispatched(assigned(target, seq, draft.rollout.observedMs), draft.rollout.observedMs);
+}
+
+const assigned = (target: Target, seq: number, observedMs: number): Target => ({
+	...target,
+	dispatches: 0,
+	waitingSince: null,
+	goneSince: null,
+	back: { state: 'assigned', seq, spentMs: 0, since: observedMs },
+});
+
+/** `onAgentFailure: restore`: an agent that failed or reverted gets its previous version back; a pause does not hold it up. */
+export function restoreFailed(draft: Draft, views: readonly TargetView[]): void {
+	for (const { target: loaded, facts } of views) {
+		const target = draft.target(loaded.agentId);
+		if (!isRestorable(target, facts, draft)) continue;
+		const row = facts.assignment;
+		if (row === null || target.previousVersion === null) continue;
+		draft.assignments.push({
+			agentId: target.agentId,
+			versionId: target.previousVersion,
+			attempt: 1,
+			cause: 'restore',
+			expectedSeq: row.seq,
+		});
+		draft.put(awaiting(target, facts, row.seq + 1, draft));
+		if (facts.session === 'live') draft.dispatch(target.agentId);
+	}
+}
+
+const isRestorable = (target: Target, facts: AgentFacts, draft: Draft): boolean =>
+	(target.state === 'Failed' || target.state === 'Reverted') &&
+	target.back === null &&
+	facts.assignment?.rolloutId === draft.rollout.id &&
+	facts.assignment.seq === target.seq;

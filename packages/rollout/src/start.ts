@@ -1,0 +1,58 @@
+import type { Draft } from './draft.js';
+import { type Plan, planTargets } from './plan.js';
+import { type Refusal, refuse } from './refusal.js';
+import { end, moveTo } from './states.js';
+import { startNext } from './steps.js';
+
+/** Plans the group and starts the first step; refused when agents would have no way back and nobody accepted that. */
+export function startRollout(draft: Draft, why: string): Refusal {
+	const plan = planTargets(draft.rollout, draft.snapshot.members);
+	const refusal = refuseNoWayBack(draft, plan);
+	if (refusal !== null) return refusal;
+	for (const target of plan.targets) draft.addTarget(target);
+	draft.patch({
+		planned: plan.candidates,
+		nextRank: plan.nextRank,
+		noWayBack: plan.noWayBack,
+		startedAtMs: draft.nowMs,
+	});
+	if (plan.candidates > 0) begin(draft, why);
+	else if (plan.alreadyApplied > 0) end(draft, 'Completed', 'every agent already runs the version');
+	else end(draft, 'Failed', nobodyText(plan));
+	return null;
+}
+
+function begin(draft: Draft, why: string): void {
+	moveTo(draft, 'InProgress', why);
+	startNext(draft);
+}
+
+function refuseNoWayBack(draft: Draft, plan: Plan): Refusal {
+	const { acceptNoWayBack } = draft.rollout.spec;
+	if (plan.noWayBack === 0 || acceptNoWayBack) return null;
+	return refuse(
+		'no-way-back',
+		`${plan.noWayBack} of ${plan.candidates} agents never proved a version and could not be rolled back; accept that (acceptNoWayBack), or name the version they go to (rollbackTo)`,
+	);
+}
+
+function nobodyText({ skipped, targets }: Plan): string {
+	if (targets.length === 0) return 'the group has no agents';
+	const reasons = Object.entries(skipped).map(([reason, count]) => `${count} ${reason}`);
+	return `no agent of the group can be pushed: ${reasons.toSorted().join(', ')}`;
+}
+
+/** A queued rollout starts by itself; one that may not start is rejected, for nobody is there to be told. */
+export function startQueued(draft: Draft): void {
+	const refusal = startRollout(draft, 'its turn came');
+	if (refusal !== null) end(draft, 'Rejected', refusal.message);
+}
+
+/** Members that joined after the start rank last. */
+export function planJoiners(draft: Draft): void {
+	const { rollout, members } = { rollout: draft.rollout, members: draft.snapshot.members };
+	if (members.length === 0) return;
+	const plan = planTargets(rollout, members, rollout.nextRank);
+	for (const target of plan.targets) draft.addTarget(target);
+	draft.patch({ nextRank: plan.nextRank, noWayBack: rollout.noWayBack + plan.noWayBack });
+}

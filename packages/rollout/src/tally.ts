@@ -1,0 +1,201 @@
+import type { BackCounters, GateName, GateTally, Rollout, Step, StepCounters, Target, TargetState } from './model.js';
+import { byGate, byState, targetStates, touchedStates } from './names.js';
+
+export const emptyGateTally: GateTally = { n: 0, k: 0, accepted: 0, pushed: 0, judged: 0, capable: 0 };
+
+export const emptyCounters: StepCounters = {
+	states: byState(() => 0),
+	inFlight: 0,
+	unanswered: 0,
+	well: 0,
+	gates: byGate(() => emptyGateTally),
+};
+
+export const emptyBack: BackCounters = { todo: 0, inFlight: 0, confirmed: 0, listed: 0 };
+
+type AcceptedSeq = Rollout['acceptedSeq'];
+
+/** Not in any gate's N: never pushed, out of the rollout, or gone with a goodbye before it answered. */
+function standsAside({ state, reason }: Target): boolean {
+	switch (state) {
+		case 'Deferred':
+		case 'Skipped':
+		case 'AlreadyApplied':
+		case 'RolledBack':
+			return true;
+		case 'Disconnected':
+			return reason === 'goodbye';
+		default:
+			return false;
+	}
+}
+
+/** Has the agent the capability the gate needs. */
+export function isCapable(target: Target, gate: GateName): boolean {
+	switch (gate) {
+		case 'apply-failed-ratio':
+		case 'apply-timeout-ratio':
+			return target.reports.configStatus;
+		case 'disconnect-ratio':
+			return true;
+		case 'effective-mismatch-ratio':
+			return target.reports.effectiveConfig;
+		case 'unhealthy-ratio':
+			return target.reports.health;
+	}
+}
+
+/** Can the gate judge this agent: capable, and nothing that takes it out of N. */
+export function isJudgeable(target: Target, gate: GateName): boolean {
+	if (standsAside(target) || !isCapable(target, gate)) return false;
+	if (gate === 'unhealthy-ratio') return !target.sickBefore;
+	// An agent that says it did not take the config has no reason to show it as effective.
+	if (gate === 'effective-mismatch-ratio') return target.state !== 'Failed' && target.state !== 'Reverted';
+	return true;
+}
+
+function gateTally(target: Target, gate: GateName, acceptedSeq: AcceptedSeq): GateTally {
+	if (standsAside(target) || !isCapable(target, gate)) return emptyGateTally;
+	const since = target.against[gate];
+	if (!isJudgeable(target, gate) || (since === undefined && target.judged[gate] === false)) {
+		return { ...emptyGateTally, capable: 1 };
+	}
+	if (since !== undefined && since <= (acceptedSeq[gate] ?? -1)) return { ...emptyGateTally, accepted: 1, capable: 1 };
+	const k = since === undefined ? 0 : 1;
+	return {
+		n: 1,
+		k,
+		accepted: 0,
+		pushed: target.state === 'Pending' ? 0 : 1,
+		judged: k === 1 || target.judged[gate] === true ? 1 : 0,
+		capable: 1,
+	};
+}
+
+/** Assignment written and no answer yet. */
+const isInFlight = (target: Target): boolean =>
+	target.state === 'Applying' || (target.state === 'Pending' && target.seq !== null);
+
+export const isWell = (target: Target): boolean =>
+	target.state === 'Applied' &&
+	target.unhealthySince === null &&
+	target.mismatchSince === null &&
+	target.goneSince === null;
+
+/** What one target contributes to the counters of its step. */
+export function tally(target: Target, acceptedSeq: AcceptedSeq): StepCounters {
+	return {
+		states: byState((state) => (state === target.state ? 1 : 0)),
+		inFlight: isInFlight(target) ? 1 : 0,
+		unanswered: target.state === 'Applying' ? 1 : 0,
+		well: isWell(target) ? 1 : 0,
+		gates: byGate((gate) => gateTally(target, gate, acceptedSeq)),
+	};
+}
+
+const combineGate = (a: GateTally, b: GateTally, sign: 1 | -1): GateTally => ({
+	n: a.n + sign * b.n,
+	k: a.k + sign * b.k,
+	accepted: a.accepted + sign * b.accepted,
+	pushed: a.pushed + sign * b.pushed,
+	judged: a.judged + sign * b.judged,
+	capable: a.capable + sign * b.capable,
+});
+
+function combine(a: StepCounters, b: StepCounters, sign: 1 | -1): StepCounters {
+	return {
+		states: byState((state) => a.states[state] + sign * b.states[state]),
+		inFlight: a.inFlight + sign * b.inFlight,
+		unanswered: a.unanswered + sign * b.unanswered,
+		well: a.well + sign * b.well,
+		gates: byGate((gate) => combineGate(a.gates[gate], b.gates[gate], sign)),
+	};
+}
+
+export const addCounters = (a: StepCounters, b: StepCounters): StepCounters => combine(a, b, 1);
+export const subtractCounters = (a: StepCounters, b: StepCounters): StepCounters => combine(a, b, -1);
+export const addGateTally = (a: GateTally, b: GateTally): GateTally => combineGate(a, b, 1);
+
+/**
+ * An operator accepts what counts against these gates: all of k leaves k and n, without a look at the targets. `fresh` of them began to
+ * count in this very decision, after what the operator was shown, and stay.
+ */
+export function acceptEvidence(
+	counters: StepCounters,
+	gates: readonly GateName[],
+	fresh: (gate: GateName) => number,
+): StepCounters {
+	return {
+		...counters,
+		gates: byGate((gate) => {
+			const was = counters.gates[gate];
+			if (!gates.includes(gate)) return was;
+			const taken = was.k - fresh(gate);
+			return {
+				n: was.n - taken,
+				k: was.k - taken,
+				accepted: was.accepted + taken,
+				pushed: was.pushed - taken,
+				judged: was.judged - taken,
+				capable: was.capable,
+			};
+		}),
+	};
+}
+
+export const sumStates = (states: Readonly<Record<TargetState, number>>): number =>
+	targetStates.reduce((sum, state) => sum + states[state], 0);
+
+export const membersOf = (step: Pick<Step, 'counters'>): number => sumStates(step.counters.states);
+
+/** Places of the step still to be filled; none once it ran out of candidates. */
+export const unfilledOf = (step: Step): number => (step.exhausted ? 0 : Math.max(0, step.quota - membersOf(step)));
+
+export const placedOf = (steps: readonly Step[]): number => steps.reduce((sum, step) => sum + membersOf(step), 0);
+
+export const inFlightOf = (steps: readonly Step[]): number =>
+	steps.reduce((sum, step) => sum + step.counters.inFlight, 0);
+
+/** Members that were, or can still be, pushed. */
+export const eligibleOf = (rollout: Pick<Rollout, 'unplaced'>, steps: readonly Step[]): number =>
+	placedOf(steps) + rollout.unplaced.Pending + rollout.unplaced.Deferred;
+
+/** How many targets a rollback has to take back. */
+export const touchedOf = (steps: readonly Step[]): number =>
+	steps.reduce(
+		(sum, step) => sum + touchedStates.reduce((inStep, state) => inStep + step.counters.states[state], 0),
+		0,
+	);
+
+export const isTouched = (target: Target): boolean =>
+	target.step !== null && (touchedStates as readonly TargetState[]).includes(target.state);
+
+export function stateCounts(rollout: Pick<Rollout, 'unplaced'>, steps: readonly Step[]): Record<TargetState, number> {
+	return byState((state) => steps.reduce((sum, step) => sum + step.counters.states[state], rollout.unplaced[state]));
+}
+
+export function backTally(target: Target): BackCounters {
+	switch (target.back?.state) {
+		case undefined:
+			return emptyBack;
+		case 'todo':
+			return { ...emptyBack, todo: 1 };
+		case 'assigned':
+			return { ...emptyBack, inFlight: 1 };
+		case 'confirmed':
+			return { ...emptyBack, confirmed: 1 };
+		case 'listed':
+			return { ...emptyBack, listed: 1 };
+	}
+}
+
+export const addBack = (a: BackCounters, b: BackCounters, sign: 1 | -1): BackCounters => ({
+	todo: a.todo + sign * b.todo,
+	inFlight: a.inFlight + sign * b.inFlight,
+	confirmed: a.confirmed + sign * b.confirmed,
+	listed: a.listed + sign * b.listed,
+});
+
+/** The same gate over several steps. */
+export const gateOver = (steps: readonly Step[], gate: GateName): GateTally =>
+	steps.reduce((sum, step) => addGateTally(sum, step.counters.gates[gate]), emptyGateTally);
