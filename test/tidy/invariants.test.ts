@@ -8,7 +8,7 @@ const numbered = (letter: string, count: number): string[] =>
 const invariants = [...numbered('D', 7), ...numbered('R', 16)];
 
 /** Cited by no test yet. Only ever shorter: whoever writes a test for one takes it out. */
-const notYetCited: readonly string[] = invariants.filter((id) => !['D1', 'D4', 'D5'].includes(id));
+const notYetCited: readonly string[] = ['D7'];
 
 const proofs = files.filter(
 	(file) =>
