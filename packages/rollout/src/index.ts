@@ -10,6 +10,7 @@ export { canonicalJson, decisionDigest, journalInput } from './journal.js';
 export type * from './model.js';
 export { touchedStates } from './names.js';
 export { dueObservedMs, plannedMembersMax, snapshotNeeds } from './needs.js';
+export { newRollout } from './new_rollout.js';
 export { offersOf } from './offers.js';
 export { type Plan, planTargets } from './plan.js';
 export {
@@ -22,7 +23,8 @@ export {
 	type SpecProblem,
 	validateSpec,
 } from './spec.js';
-export { emptyBack, emptyCounters, isTouched, tally, touchedOf } from './tally.js';
+export { populationOf } from './steps.js';
+export { emptyBack, emptyCounters, isTouched, membersOf, stateCounts, tally, touchedOf } from './tally.js';
 export {
 	type CommandPlace,
 	commandAllowed,
@@ -35,3 +37,4 @@ export {
 	overruledBy,
 	stateExits,
 } from './transitions.js';
+export { bakeNeededMs, dwellNeededMs } from './windows.js';

@@ -45,4 +45,6 @@ export function closeTail(draft: Draft, why: string): void {
 	if (draft.rollout.tailUntilMs === null) return;
 	draft.patch({ tailUntilMs: null });
 	draft.event({ kind: 'tail-closed', why });
+	draft.withdrawUnsent = true;
+	draft.stopDispatch();
 }

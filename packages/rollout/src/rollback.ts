@@ -26,7 +26,9 @@ export function runRollback(draft: Draft): void {
 
 /** Admitted agents of which it is not known yet whether a gateway wrote the frame before the rollback took the rest back. */
 const unsettled = (draft: Draft): number =>
-	inFlightOf(draft.steps) - draft.steps.reduce((sum, step) => sum + step.counters.unanswered, 0);
+	draft.rollout.rollbackOf !== null
+		? 0
+		: inFlightOf(draft.steps) - draft.steps.reduce((sum, step) => sum + step.counters.unanswered, 0);
 
 function sendBack(draft: Draft, target: Target, facts: AgentFacts): void {
 	const { rollout } = draft;

@@ -2,9 +2,10 @@ import { type AgentId, assert, type GroupId, type RolloutId, type VersionId } fr
 import { decide } from '../decide.js';
 import type { Command, CommandKind, Decision, Environment, Snapshot } from '../decision.js';
 import { breaches } from '../invariants.js';
-import type { AgentFacts, Member, Reports, Rollout, RolloutSpec, Step, StepCounters, Target } from '../model.js';
+import type { AgentFacts, Member, Reports, Rollout, Step, StepCounters, Target } from '../model.js';
 import { byState } from '../names.js';
 import { dueObservedMs, snapshotNeeds } from '../needs.js';
+import { newRollout } from '../new_rollout.js';
 import { offersOf } from '../offers.js';
 import { resolveSpec, type SpecInput } from '../spec.js';
 import { addBack, addCounters, backTally, emptyBack, emptyCounters, isTouched, tally } from '../tally.js';
@@ -57,39 +58,6 @@ export const rolloutId = 'rollout-1' as RolloutId;
 export const newVersion = 'version-2' as VersionId;
 export const oldVersion = 'version-1' as VersionId;
 
-/** A rollout as it is right after its creation. */
-export function newRollout(spec: RolloutSpec, nowMs = 0): Rollout {
-	return {
-		id: rolloutId,
-		groupId: 'group-1' as GroupId,
-		versionId: newVersion,
-		spec,
-		state: 'Pending',
-		pauseReasons: [],
-		rollingBack: false,
-		currentStep: null,
-		baking: false,
-		bakedMs: 0,
-		observedMs: 0,
-		lastTickAtMs: null,
-		hold: null,
-		evidence: [],
-		acceptedSeq: {},
-		unplaced: byState(() => 0),
-		noWayBack: 0,
-		planned: 0,
-		nextRank: 0,
-		deferredAccepted: false,
-		back: emptyBack,
-		tailUntilMs: null,
-		seq: 0,
-		createdAtMs: nowMs,
-		startedAtMs: null,
-		endedAtMs: null,
-		rollbackOf: null,
-	};
-}
-
 /** One rollout over agents kept in maps: it does what the store and the gateways do, in the plainest way, and checks the sums after every decision. */
 export class RolloutWorld {
 	nowMs = 1_000_000;
@@ -106,7 +74,13 @@ export class RolloutWorld {
 	#commandCount = 0;
 
 	constructor(input: Partial<SpecInput> = {}) {
-		this.rollout = newRollout(resolveSpec({ seed: 'seed', ...input }), this.nowMs);
+		this.rollout = newRollout({
+			id: rolloutId,
+			groupId: 'group-1' as GroupId,
+			versionId: newVersion,
+			spec: resolveSpec({ seed: 'seed', ...input }),
+			createdAtMs: this.nowMs,
+		});
 	}
 
 	addAgents(count: number, change: Partial<WorldAgent> = {}): readonly WorldAgent[] {
