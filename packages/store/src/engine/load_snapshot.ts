@@ -132,7 +132,8 @@ export async function loadSnapshot(
 	const commands = row.commands.map(commandOf);
 	const needs = needsOf(rollout, steps);
 	const signalled = [...new Set(row.signals.map(([, agentId]) => agentId))];
-	const moved = row.membershipSeq !== row.groupMembershipSeq;
+	// Planning needs every member, also when a start was refused before.
+	const moved = rollout.startedAtMs === null || row.membershipSeq !== row.groupMembershipSeq;
 	const { sawAllLeavers, ...lists } = await readTargets(sql, {
 		...{ rollout, needs, signalled, commands },
 		lookForLeavers: moved,

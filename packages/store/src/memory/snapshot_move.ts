@@ -194,7 +194,8 @@ export function loadMove(
 	const needs = needsOf(rollout, steps);
 	const signals = [...state.signals].filter(([, signal]) => signal.rolloutId === rolloutId).slice(0, changedTargetsMax);
 	const groupSeq = state.groups.get(rollout.groupId)?.membershipSeq ?? 0;
-	const moved = row.membershipSeq !== groupSeq;
+	// Planning needs every member, also when a start was refused before.
+	const moved = rollout.startedAtMs === null || row.membershipSeq !== groupSeq;
 	const { sawAllLeavers, ...targets } = lists(
 		...([state, row, needs, new Set(signals.map(([, { agentId }]) => agentId)), moved] as const),
 	);
