@@ -1,0 +1,238 @@
+import {
+	encodeServerToAgent,
+	type InstanceUid,
+	parseUid,
+	type ServerCapabilities,
+	type ServerContent,
+	serverCapabilitiesOf,
+} from '@ampora/opamp';
+import { type Clock, newId } from '@ampora/runtime';
+import { type GatewayStore, StoreUnavailable } from '@ampora/store';
+import type { Logger } from '@ampora/telemetry';
+import type { EffectiveJudge } from '../effective/judge.js';
+import type { GatewayLimits } from '../limits.js';
+import type { OfferDesk } from '../offer/desk.js';
+import { offerDue } from '../offer/due.js';
+import { judgeStatus, withAnswer } from '../report/answers.js';
+import type { Flusher } from '../report/flusher.js';
+import { type ChangedParts, changedParts, fold } from '../report/fold.js';
+import { raiseAnswer } from '../report/unsaved.js';
+import type { GatewayMeters } from '../telemetry/meters.js';
+import type { HeartbeatOffers } from './heartbeat_offer.js';
+import type { Inbound } from './inbound.js';
+import type { Sessions } from './registry.js';
+import { type Standing, standingOf } from './sequence.js';
+import { type AgentSession, bounded, live } from './session.js';
+
+export interface ExchangeDeps {
+	readonly clock: Clock;
+	readonly limits: GatewayLimits;
+	readonly sessions: Sessions;
+	readonly flusher: Flusher;
+	readonly desk: OfferDesk;
+	readonly judge: EffectiveJudge;
+	readonly heartbeats: HeartbeatOffers;
+	readonly meters: GatewayMeters;
+	readonly store: Pick<GatewayStore, 'renameAgent'>;
+	readonly log: Logger;
+}
+
+/** How long the full state is waited for, and the least time between two demands for it. */
+const fullStateWaitMs = 10_000;
+const fullStateIntervalMs = 1_000;
+
+const digestsOf = ({ descriptionDigest, healthDigest, effectiveDigest, statusDigest }: AgentSession) => ({
+	descriptionDigest,
+	healthDigest,
+	effectiveDigest,
+	statusDigest,
+});
+
+type Content = { -readonly [Name in keyof ServerContent]: ServerContent[Name] };
+
+/** One message in, one answer out: what the agent said is folded into what is to be saved, and the answer carries what it is owed. */
+export class Exchange {
+	readonly #capabilities: ServerCapabilities;
+
+	constructor(private readonly deps: ExchangeDeps) {
+		this.#capabilities = deps.heartbeats.enabled
+			? serverCapabilitiesOf(
+					'AcceptsStatus',
+					'OffersRemoteConfig',
+					'AcceptsEffectiveConfig',
+					'OffersConnectionSettings',
+				)
+			: serverCapabilitiesOf('AcceptsStatus', 'OffersRemoteConfig', 'AcceptsEffectiveConfig');
+	}
+
+	handle(session: AgentSession, inbound: Inbound): void {
+		const { phase } = session;
+		if (phase.kind === 'admitting' || phase.kind === 'renaming') {
+			this.#wait(phase.waiting, inbound);
+			return;
+		}
+		const now = this.deps.clock.monotonicMs();
+		session.lastHeardMs = now;
+		if (!this.#mayTalk(session, now)) {
+			this.#refuse(inbound, 'overloaded', `at most ${this.deps.limits.framesPerSecondMax} messages a second`);
+			return;
+		}
+		const standing = standingOf(session, inbound.message, inbound.fingerprint);
+		// After a restart the last status counts for nothing, so an equal one is news.
+		const known = standing === 'restart' ? { ...digestsOf(session), statusDigest: '' } : session;
+		const changed = changedParts(known, inbound.message, this.deps.limits);
+		if (!changed.ok) {
+			this.#refuse(inbound, changed.error.code, changed.error.message);
+			return;
+		}
+		this.#take(session, inbound, standing, changed.value);
+		this.#answer(session, inbound, standing, now);
+	}
+
+	/** Called when nothing more is to be waited for, and a session may be offered what is due. */
+	settle(session: AgentSession): void {
+		session.phase = live;
+		if (session.offerPending || offerDue(session, this.deps.clock.monotonicMs(), null) !== 'no')
+			this.deps.desk.request(session);
+	}
+
+	/** Raises answers that follow from what is known: after a report, and after the wanted state was read anew. */
+	judge(session: AgentSession): void {
+		const judgement = judgeStatus(session);
+		if (!judgement) return;
+		const now = this.deps.clock.monotonicMs();
+		withAnswer(session, judgement);
+		raiseAnswer(this.deps.flusher.unsaved(session), { ...judgement, heardAtMs: now });
+		this.deps.desk.answered(session, judgement.seq, judgement.answer, judgement.error);
+	}
+
+	#wait(waiting: Inbound[], inbound: Inbound): void {
+		if (waiting.length < this.deps.limits.waitingFramesMax) waiting.push(inbound);
+		else this.#refuse(inbound, 'overloaded', 'too many messages before the first was answered');
+	}
+
+	#refuse({ message, replier }: Inbound, code: Parameters<Inbound['replier']['refuse']>[1], text: string): void {
+		this.deps.meters.opamp.ampora_opamp_frames_rejected_total.inc({ reason: code });
+		replier.refuse(message.instanceUid, code, text);
+	}
+
+	/** A bucket of frames per agent, refilled as time passes: no timer. */
+	#mayTalk(session: AgentSession, now: number): boolean {
+		const { frameBurstMax, framesPerSecondMax } = this.deps.limits;
+		const refilled = session.allowance + ((now - session.allowanceAtMs) / 1000) * framesPerSecondMax;
+		session.allowance = Math.min(frameBurstMax, refilled);
+		session.allowanceAtMs = now;
+		if (session.allowance < 1) return false;
+		session.allowance -= 1;
+		return true;
+	}
+
+	#take(session: AgentSession, inbound: Inbound, standing: Standing, changed: ChangedParts): void {
+		const { message, fingerprint } = inbound;
+		if (standing === 'restart') session.restart();
+		session.sequence = bounded(message.sequenceNum);
+		session.fingerprint = fingerprint;
+		this.#foldCapabilities(session, inbound);
+		if (changed.description || changed.health || changed.effective || changed.status)
+			fold(session, this.deps.flusher.unsaved(session), changed, this.deps.limits);
+		this.#followFullState(session, message.parts.agentDescription !== undefined, standing);
+		if (message.parts.remoteConfigStatus) {
+			this.#acknowledge(session);
+			this.judge(session);
+		}
+		const effective = message.parts.effectiveConfig;
+		if (effective) this.deps.judge.effectiveReported(session, effective);
+	}
+
+	#foldCapabilities(session: AgentSession, { message }: Inbound): void {
+		const { word } = message.capabilities;
+		if (word === 0n || word === session.capabilities.word) return;
+		session.capabilities = message.capabilities;
+		this.deps.flusher.unsaved(session).capabilities = BigInt(bounded(word));
+	}
+
+	#acknowledge({ sent, reportedHash }: AgentSession): void {
+		if (sent && reportedHash && Buffer.compare(sent.hash, reportedHash) === 0) sent.acknowledged = true;
+	}
+
+	#followFullState(session: AgentSession, describes: boolean, standing: Standing): void {
+		if (standing === 'gap' || !session.described) session.fullStateOwed = true;
+		const told = standing === 'restart' || standing === 'complete' || (session.phase.kind === 'resyncing' && describes);
+		if (!told) return;
+		session.fullStateOwed = false;
+		if (session.phase.kind === 'resyncing') session.phase = live;
+	}
+
+	/** At most one demand is open, and they are rare: a full state may leave parts out, and must not be asked for in a loop. */
+	#askFullState(session: AgentSession, now: number): boolean {
+		if (!session.fullStateOwed || now - session.fullStateAskedAtMs < fullStateIntervalMs) return false;
+		if (session.phase.kind === 'resyncing' && now < session.phase.untilMs) return false;
+		session.fullStateAskedAtMs = now;
+		session.phase = { kind: 'resyncing', untilMs: now + fullStateWaitMs };
+		this.deps.sessions.resyncing.add(session);
+		return true;
+	}
+
+	#answer(session: AgentSession, inbound: Inbound, standing: Standing, now: number): void {
+		const { message, replier } = inbound;
+		if (message.disconnect) {
+			this.#goodbye(session, inbound);
+			return;
+		}
+		const uid = message.instanceUid;
+		if (message.requestsInstanceUid && uid === session.uid) return void this.#rename(session, inbound, standing);
+		const content = this.#content(session, uid, standing, now);
+		const poll = session.carrier.transport === 'http' ? inbound.fingerprint : null;
+		const mayWant = session.offerPending || poll !== null || message.parts.remoteConfigStatus || !session.sent;
+		if (mayWant && (session.offerPending || offerDue(session, now, poll) !== 'no') && session.settled) {
+			this.deps.desk.answerWithOffer(session, { uid, content: content ?? {}, replier, poll });
+			return;
+		}
+		replier.reply(content || uid !== session.uid ? encodeServerToAgent(uid, content ?? {}) : session.ack);
+	}
+
+	#content(session: AgentSession, uid: InstanceUid, standing: Standing, now: number): ServerContent | null {
+		const content: Content = {};
+		if (!session.greeted || session.carrier.transport === 'http') content.capabilities = this.#capabilities;
+		session.greeted = true;
+		if (uid !== session.uid) content.newInstanceUid = session.uid;
+		if (standing !== 'repeat' && this.#askFullState(session, now)) content.reportFullState = true;
+		const heartbeat = this.deps.heartbeats.offerFor(session);
+		if (heartbeat) content.shared = [heartbeat];
+		return Object.keys(content).length > 0 ? content : null;
+	}
+
+	/** The new name is in the database before the agent learns it, or its record would be lost at the next connect. */
+	async #rename(session: AgentSession, inbound: Inbound, standing: Standing): Promise<void> {
+		const before = session.phase;
+		const waiting: Inbound[] = [];
+		session.phase = { kind: 'renaming', waiting };
+		const uid = parseUid(newId()) ?? session.uid;
+		try {
+			await this.deps.store.renameAgent(session.agentId, session.epoch, uid);
+			if (session.ended) return;
+			session.rename(uid);
+			this.deps.sessions.renamed(session);
+			session.carrier.alias(uid, session);
+			session.phase = before;
+			this.#answer(session, inbound, standing, this.deps.clock.monotonicMs());
+		} catch (error) {
+			if (session.ended) return;
+			session.phase = before;
+			this.deps.log.warn('an agent could not be renamed', { agent_id: session.agentId, error });
+			this.#refuse(
+				inbound,
+				error instanceof StoreUnavailable ? 'overloaded' : 'internal',
+				'no instance_uid could be given',
+			);
+		}
+		for (const next of waiting.splice(0)) this.handle(session, next);
+	}
+
+	#goodbye(session: AgentSession, { message, replier }: Inbound): void {
+		replier.reply(
+			encodeServerToAgent(message.instanceUid, session.greeted ? {} : { capabilities: this.#capabilities }),
+		);
+		this.deps.sessions.end(session, 'goodbye');
+	}
+}
