@@ -23,7 +23,7 @@ export {
 	type SpecProblem,
 	validateSpec,
 } from './spec.js';
-export { populationOf, populationOf } from './steps.js';
+export { populationOf } from './steps.js';
 export { emptyBack, emptyCounters, isTouched, membersOf, stateCounts, tally, touchedOf } from './tally.js';
 export {
 	type CommandPlace,
@@ -37,4 +37,4 @@ export {
 	overruledBy,
 	stateExits,
 } from './transitions.js';
-export { bakeNeededMs, bakeNeededMs, dwellNeededMs, dwellNeededMs } from './windows.js';
+export { bakeNeededMs, dwellNeededMs } from './windows.js';
