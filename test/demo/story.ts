@@ -1,5 +1,12 @@
-import type { BodyOf, OperationId, RolloutAnswer } from '@ampora/api-contract';
-import { type CallInput, type Client, createClient, liveView } from '@ampora/cli';
+import {
+	type BodyOf,
+	type CallInput,
+	type Client,
+	createClient,
+	type OperationId,
+	type RolloutAnswer,
+} from '@ampora/api-contract';
+import { liveView } from '@ampora/cli';
 import { FleetProcess } from '../support/fleet/process.js';
 import { baseline, broken, brokenError, brokenMarker, brokenShare, corrected } from './configs.js';
 import { type Installation, startInstallation } from './installation.js';
@@ -105,7 +112,8 @@ class Story {
 		say('1. A baseline for everyone.');
 		const first = await this.rollOut(baseline, { strategy: everyoneAtOnce, maxInFlight: 50, acceptNoWayBack: true });
 		expectEnd(first, 'Completed');
-		await this.everyoneRuns(first);
+		await this.everyoneRuns(baseline);
+		say(`   All ${this.agents} agents run ${first.version.ref}.`);
 
 		say('\n2. A version that some agents cannot run.');
 		const second = await this.rollOut(broken, { strategy: canary, onGate: 'rollback' });
@@ -118,12 +126,14 @@ class Story {
 		say(
 			`   Stopped by ${gate.message}; ${second.started} of ${this.agents} agents had been handed it, and all went back.`,
 		);
-		await this.everyoneRuns(first);
+		await this.everyoneRuns(baseline);
+		say(`   All ${this.agents} agents run ${first.version.ref}.`);
 
 		say('\n3. The corrected version.');
 		const third = await this.rollOut(corrected, { strategy: canary, onGate: 'rollback' });
 		expectEnd(third, 'Completed');
-		await this.everyoneRuns(third);
+		await this.everyoneRuns(corrected);
+		say(`   All ${this.agents} agents run ${third.version.ref}.`);
 	}
 
 	/** The API knows an agent once its first report is in the database. */
@@ -173,15 +183,10 @@ class Story {
 		return last;
 	}
 
-	/** Seen in what the agents themselves run, not in what Ampora says. */
-	private async everyoneRuns(rollout: RolloutAnswer): Promise<void> {
-		const agents = await this.call('listAgents', { query: { config: rollout.version.ref, limit: 1 } });
-		if (agents.items.length === 0) throw new Error(`nobody is assigned ${rollout.version.ref}`);
-		await this.fleet.until(
-			({ reported }) => Object.values(reported).some(({ applied = 0 }) => applied === this.agents),
-			30_000,
-		);
-		say(`   All ${this.agents} agents run ${rollout.version.ref}.`);
+	/** Seen in what the agents themselves say they run, not in what Ampora says of them. */
+	private async everyoneRuns(yaml: string): Promise<void> {
+		const hash = (await this.fleet.configs()).find(({ text }) => text === yaml)?.hash ?? '';
+		await this.fleet.until(({ reported }) => reported[hash]?.applied === this.agents, 30_000);
 	}
 
 	private async call<Op extends OperationId>(operation: Op, input: CallInput<Op>) {

@@ -15,6 +15,8 @@ const service = 'standalone';
 const gatewayName = 'standalone' as GatewayId;
 const apiBodyBytesMax = 4 * 1024 * 1024;
 const decisionWaitMs = 3_000;
+/** Nobody else is there to take the agents: spreading them out would only make Ctrl-C slow. */
+const drainPeriodMs = 500;
 
 /** Ends what was opened, the last first; one that fails does not keep the others open. */
 class Closing {
@@ -87,10 +89,11 @@ async function open(
 			registry,
 			health,
 		},
-		{ gateway: gatewayName, host, port: config.opampPort },
+		{ gateway: gatewayName, host, port: config.opampPort, drainPeriodMs },
 	);
-	await gateway.start();
 	closing.add(() => gateway.stop());
+	await gateway.start();
+	closing.add(() => gateway.drain());
 
 	const control = createControl({ store: controlStore, backplane, clock });
 	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });

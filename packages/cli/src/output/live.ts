@@ -1,0 +1,80 @@
+import type { RolloutAnswer } from '@ampora/api-contract';
+import type { TextSink } from '../io.js';
+import { bar, stateText, stepName, troubleOf, updatedOf } from './rollout_text.js';
+
+/** Shows a rollout as it goes. */
+export interface LiveView {
+	show(rollout: RolloutAnswer): void;
+	/** Leaves what is shown standing. */
+	end(): void;
+}
+
+const clearBelow = '\u001b[J';
+const up = (lines: number): string => (lines > 0 ? `\u001b[${lines}A\r` : '\r');
+const barWidth = 30;
+
+/** A picture that is drawn over: one bar per step. */
+function terminalView(sink: TextSink): LiveView {
+	let drawn = 0;
+	return {
+		show(rollout) {
+			// A line that wraps would be counted once and drawn twice.
+			const lines = picture(rollout).map((line) => [...line].slice(0, Math.max(20, sink.columns - 1)).join(''));
+			sink.write(`${up(drawn)}${clearBelow}${lines.join('\n')}\n`);
+			drawn = lines.length;
+		},
+		end: () => {},
+	};
+}
+
+export function picture(rollout: RolloutAnswer): string[] {
+	const nameWidth = Math.max(...rollout.steps.map((step) => stepName(step).length), 4);
+	const steps = rollout.steps.map((step) => {
+		const counts = step.agents === null ? '' : `${updatedOf(step)}/${step.agents}`;
+		const tail = [counts, step.phase === 'dwelling' ? `dwelling ${step.dwell}` : '', troubleOf(step.states)];
+		return `${String(step.number).padStart(3)} ${stepName(step).padEnd(nameWidth)} ${bar(step, barWidth)} ${tail.filter(Boolean).join('  ')}`;
+	});
+	const notes = [
+		...rollout.evidence.map(({ message }) => `  ! ${message}`),
+		...rollout.errors.slice(0, 3).map(({ agents, error }) => `  ${agents} × ${error.split('\n')[0]}`),
+		...(rollout.holding === null ? [] : [`  holding: ${rollout.holding}`]),
+		...(rollout.waitsFor === null ? [] : [`  waits for: ${rollout.waitsFor}`]),
+	];
+	return [
+		`${rollout.version.ref} → ${rollout.group.name}  ${stateText(rollout)}`,
+		...steps,
+		`  ${rollout.headline}`,
+		...notes,
+	];
+}
+
+/** A line whenever something changed, for logs and pipes. */
+function lineView(sink: TextSink): LiveView {
+	let last = '';
+	return {
+		show(rollout) {
+			const line = oneLine(rollout);
+			if (line === last) return;
+			last = line;
+			sink.write(`${line}\n`);
+		},
+		end: () => {},
+	};
+}
+
+export function oneLine(rollout: RolloutAnswer): string {
+	const { step, started, updated, total, evidence } = rollout;
+	const place = step === null ? '' : ` step ${step.number}/${step.of}${step.name === null ? '' : ` ${step.name}`}`;
+	const trouble = troubleOf(rollout.states);
+	const fired = evidence.at(-1)?.message;
+	const parts = [`${updated} updated, ${started} started, of ${total}`, trouble, fired ?? ''].filter(Boolean);
+	return `${stateText(rollout)}${place}: ${parts.join('; ')}`;
+}
+
+export const liveView = (sink: TextSink): LiveView => (sink.isTTY ? terminalView(sink) : lineView(sink));
+
+/** One JSON object per change. */
+export const jsonLines = (sink: TextSink): LiveView => ({
+	show: (rollout) => sink.write(`${JSON.stringify(rollout)}\n`),
+	end: () => {},
+});

@@ -1,0 +1,84 @@
+import type { AnswerOf, OperationId, RolloutAnswer } from '@ampora/api-contract';
+import type { Result } from '@ampora/runtime';
+import type { Command } from 'commander';
+import { type CallInput, type ClientError, createClient } from './client.js';
+import { CommandFailed, exitCodes } from './exit_codes.js';
+import type { Io } from './io.js';
+
+export const defaultServer = 'http://127.0.0.1:4321';
+
+/** One run of a command: the server it talks to, and how it prints. */
+export interface Session {
+	readonly io: Io;
+	readonly json: boolean;
+	/** The answer, or the end of the command with a message that says what to do. */
+	call<Op extends OperationId>(operation: Op, input?: CallInput<Op>): Promise<AnswerOf<Op>>;
+	watch(rollout: string): Promise<AsyncIterable<RolloutAnswer>>;
+	/** The answer as JSON under `--json`, otherwise as text. */
+	print<T>(answer: T, text: (answer: T) => string): void;
+}
+
+interface GlobalOptions {
+	readonly server?: string;
+	readonly token?: string;
+	readonly json?: boolean;
+}
+
+export function openSession(command: Command, io: Io): Session {
+	const options = command.optsWithGlobals<GlobalOptions>();
+	const server = options.server ?? io.env.AMPORA_SERVER ?? defaultServer;
+	if (!URL.canParse(server) || !/^https?:/.test(server)) {
+		throw new CommandFailed(exitCodes.usage, `"${server}" is no address of a server; write it like ${defaultServer}`);
+	}
+	const token = options.token ?? io.env.AMPORA_TOKEN;
+	const client = createClient({ server, token, fetch: io.fetch, signal: io.signal });
+	const json = options.json === true;
+	return {
+		io,
+		json,
+		call: async (operation, input) => unwrap(await client.call(operation, input)),
+		watch: async (rollout) => unwrap(await client.watch(rollout)),
+		print: (answer, text) => io.stdout.write(json ? `${JSON.stringify(answer, null, '\t')}\n` : text(answer)),
+	};
+}
+
+function unwrap<T>(result: Result<T, ClientError>): T {
+	if (result.ok) return result.value;
+	const { error } = result;
+	if (error.kind === 'unreachable') {
+		const hint = 'Is Ampora running there? Name its REST address with --server or AMPORA_SERVER.';
+		throw new CommandFailed(exitCodes.unreachable, `${error.message}\n  ${hint}`);
+	}
+	const { status, body } = error;
+	const code = status >= 500 ? exitCodes.unreachable : exitCodes.refused;
+	throw new CommandFailed(
+		code,
+		`${body.message} (${body.code})${findingsText(body.details)}\n  ${actionFor(status, body.action)}`,
+	);
+}
+
+const actionFor = (status: number, action: string): string =>
+	status === 401 ? `${action} Give it with --token or AMPORA_TOKEN.` : action;
+
+interface FindingLike {
+	readonly message?: unknown;
+	readonly file?: unknown;
+	readonly line?: unknown;
+	readonly column?: unknown;
+	readonly fix?: unknown;
+}
+
+function findingsText({ findings }: Readonly<Record<string, unknown>>): string {
+	if (!Array.isArray(findings)) return '';
+	return (findings as FindingLike[])
+		.map(({ file, line, column, message, fix }) => `\n  ${file || 'config'}:${line}:${column}: ${message} ${fix ?? ''}`)
+		.join('');
+}
+
+/** For `.action`: opens a session and waits for the work. */
+export const inSession =
+	<Args extends unknown[]>(io: Io, work: (session: Session, ...args: Args) => Promise<void>) =>
+	async (...given: unknown[]): Promise<void> => {
+		const command = given.at(-1) as Command;
+		await work(openSession(command, io), ...(given.slice(0, -1) as Args));
+	};
