@@ -16,7 +16,7 @@ type TargetRow = Row & TargetColumns & { readonly lateAnswer: string | null; rea
 const writes = (sql: Sql) => ({
 	async createGroup() {
 		const id = newId<GroupId>();
-		await sql.query('insert into agent_group (id, name) values ($1, $1::text)', [id]);
+		await sql.query('insert into agent_group (id, name) values ($1::uuid, $1::uuid::text)', [id]);
 		return id;
 	},
 	async publish(text: string) {
@@ -24,7 +24,7 @@ const writes = (sql: Sql) => ({
 		const configurationId = newId<ConfigurationId>();
 		const { files, contentHash } = contentOf(text);
 		const stored = files.map((file) => ({ ...file, body: Buffer.from(file.body).toString('base64') }));
-		await sql.query('insert into configuration (id, name) values ($1, $1::text)', [configurationId]);
+		await sql.query('insert into configuration (id, name) values ($1::uuid, $1::uuid::text)', [configurationId]);
 		await sql.query(
 			`insert into configuration_version (id, configuration_id, number, state, files, content_hash, created_by)
 			values ($1, $2, 1, 'Published', $3::jsonb, $4::text::bytea, 'test')`,
