@@ -42,7 +42,7 @@ export const rolloutInput = z
 		group: reference,
 		version: versionReference.optional(),
 		/** Publishes a version of the configuration named like the group and rolls that out. */
-		config: filesInput.optional(),
+		config: z.union([z.string().transform((yaml) => ({ yaml })), filesInput]).optional(),
 		strategy: strategyInput.optional(),
 		order: z.enum(['random', 'hostname', 'last-seen']).optional(),
 		seed: z.string().min(1).max(200).optional(),

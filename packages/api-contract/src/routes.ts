@@ -78,7 +78,7 @@ function route<const Given extends Partial<Route> & Pick<Route, 'role' | 'summar
 	method: Verb,
 	path: string,
 	given: Given,
-) {
+): Omit<typeof defaults, keyof Given> & Given & { readonly method: Verb; readonly path: string } {
 	return { ...defaults, ...given, method, path: `${base}${path}` };
 }
 

@@ -10,7 +10,12 @@ export interface Caller {
 	readonly sourceAddress: string | null;
 	/** W3C; null: the change starts a trace of its own further on. */
 	readonly traceparent: string | null;
+	/** Creating a rollout or a command twice with one key does it once (R11). */
+	readonly idempotencyKey: string | null;
 }
+
+/** What a transport knows of a request before anybody looked at its token. */
+export type Origin = Omit<Caller, 'actor' | 'role'>;
 
 const ranks: Record<Role, number> = { Viewer: 0, Operator: 1, Admin: 2 };
 

@@ -80,7 +80,7 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 		return found.ok ? ok(toGroup(found.value)) : found;
 	},
 
-	async deleteGroup(caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<object> {
+	async deleteGroup(caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<Record<string, never>> {
 		return unitOfWork(store, async (repositories) => {
 			const found = await findGroup(repositories, group);
 			if (!found.ok) return found;

@@ -1,1 +1,6 @@
-export {};
+export { authorise, type Caller, type Origin } from './caller.js';
+export { type Control, createControl } from './control.js';
+export { type ControlError, controlError, type Outcome } from './errors.js';
+export type { ControlDeps } from './ports.js';
+export { hiddenValue, hideSecrets } from './secret_settings.js';
+export { bootstrapTokens, tokenHash } from './tokens.js';

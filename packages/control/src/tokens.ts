@@ -3,7 +3,7 @@ import { type AnswerOf, type InputOf, type Role, uuidShape } from '@ampora/api-c
 import { newId, ok } from '@ampora/runtime';
 import type { ApiTokenRow, EnrollmentTokenRow, Repositories } from '@ampora/store';
 import { audit } from './audit.js';
-import type { Caller } from './caller.js';
+import type { Caller, Origin } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { notFound, type Outcome, refuse } from './errors.js';
 import type { ControlDeps } from './ports.js';
@@ -121,18 +121,14 @@ export const tokenUseCases = ({ store }: ControlDeps) => ({
 });
 
 /** Who a bearer token belongs to. `token` is what follows `Bearer `; absent: none was sent. */
-export async function authenticate(
-	{ store }: ControlDeps,
-	token: string | undefined,
-	{ sourceAddress, traceparent }: Pick<Caller, 'sourceAddress' | 'traceparent'>,
-): Outcome<Caller> {
+export async function authenticate({ store }: ControlDeps, token: string | undefined, origin: Origin): Outcome<Caller> {
 	if (token === undefined) return refuse('unauthenticated', 'no API token was sent');
 	const row = await store.tokens.findApiToken(tokenHash(token));
 	if (row === null) {
 		const action = 'Use a current API token; an Admin can create one.';
 		return refuse('unauthenticated', 'this API token is unknown or was revoked', { action });
 	}
-	return ok({ actor: `token:${row.name}`, role: row.role, sourceAddress, traceparent });
+	return ok({ ...origin, actor: `token:${row.name}`, role: row.role });
 }
 
 /** The first Admin token and the first enrollment token of a new installation; null when there is an API token already. */
@@ -141,7 +137,8 @@ export async function bootstrapTokens({
 }: Pick<ControlDeps, 'store'>): Promise<{ admin: string; enrollment: string } | null> {
 	return store.transaction(async (repositories) => {
 		if (await repositories.tokens.anyApiToken()) return null;
-		const system: Caller = { actor: 'system', role: 'Admin', sourceAddress: null, traceparent: null };
+		const origin: Origin = { sourceAddress: null, traceparent: null, idempotencyKey: null };
+		const system: Caller = { ...origin, actor: 'system', role: 'Admin' };
 		const admin = await addApiToken(repositories, 'first-admin', 'Admin');
 		const enrollment = await addEnrollmentToken(repositories, 'first-agents');
 		await audit(repositories, system, {

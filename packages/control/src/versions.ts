@@ -168,7 +168,7 @@ export const versionUseCases = ({ store }: ControlDeps) => ({
 		});
 	},
 
-	async deleteVersion(caller: Caller, input: InputOf<'deleteVersion'>): Outcome<object> {
+	async deleteVersion(caller: Caller, input: InputOf<'deleteVersion'>): Outcome<Record<string, never>> {
 		return unitOfWork(store, async (repositories) => {
 			const found = await versionAt(repositories, input, true);
 			if (!found.ok) return found;

@@ -1,1 +1,1 @@
-export {};
+export { type Api, type ApiDeps, type ApiOptions, createApi } from './api.js';

@@ -1,0 +1,169 @@
+import { basename } from 'node:path';
+import type { BodyOf, Configuration, Validation, VersionSummary } from '@ampora/api-contract';
+import type { Command } from 'commander';
+import { CommandFailed, exitCodes } from '../exit_codes.js';
+import type { Io } from '../io.js';
+import { facts, table, when } from '../output/table.js';
+import { collectPages, wholeNumber } from '../paging.js';
+import { inSession, type Session } from '../session.js';
+
+const reference = /^(.+)@(\d{1,9})$/;
+
+function versionParams(text: string): { configuration: string; number: number } {
+	const [, configuration, number] = reference.exec(text) ?? [];
+	if (configuration === undefined) {
+		throw new CommandFailed(exitCodes.usage, `"${text}" names no version; write configuration@number, like edge@3`);
+	}
+	return { configuration, number: Number(number) };
+}
+
+/** One file is the configuration; of several, each keeps its name. */
+export async function readConfigFiles(io: Io, paths: readonly string[]): Promise<BodyOf<'validateFiles'>> {
+	const read = async (path: string): Promise<string> => {
+		try {
+			return await io.readFile(path);
+		} catch (error) {
+			const why = error instanceof Error ? error.message : String(error);
+			throw new CommandFailed(exitCodes.usage, `cannot read ${path}: ${why}`);
+		}
+	};
+	const [only] = paths;
+	if (paths.length === 1 && only !== undefined) return { yaml: await read(only) };
+	return { files: await Promise.all(paths.map(async (path) => ({ name: basename(path), body: await read(path) }))) };
+}
+
+/** The configuration of that name, made when it is not there yet. */
+async function ensureConfiguration(session: Session, name: string): Promise<Configuration> {
+	const known = await collectPages(Number.MAX_SAFE_INTEGER, (query) => session.call('listConfigurations', { query }));
+	return (
+		known.find((configuration) => configuration.name === name) ??
+		session.call('createConfiguration', { body: { name } })
+	);
+}
+
+const createdText = ({ ref, state, contentHash }: VersionSummary): string =>
+	`${ref} is ${state} (content ${contentHash.slice(0, 12)})\n`;
+
+const findingsText = ({ publishable, findings }: Validation): string =>
+	[
+		...findings.map(
+			({ severity, file, line, column, message, fix }) =>
+				`${file || 'config'}:${line}:${column}: ${severity}: ${message} ${fix}\n`,
+		),
+		publishable ? 'It can be published.\n' : 'It cannot be published.\n',
+	].join('');
+
+const filesOption = (text: string, before: string[] = []): string[] => [...before, text];
+
+async function publish(session: Session, target: string, paths: readonly string[]) {
+	if (paths.length === 0) return session.call('publishVersion', { params: versionParams(target) });
+	const body = await readConfigFiles(session.io, paths);
+	const { name } = await ensureConfiguration(session, target);
+	const { number } = await session.call('createVersion', { params: { configuration: name }, body });
+	return session.call('publishVersion', { params: { configuration: name, number } });
+}
+
+export function addConfigs(program: Command, io: Io): void {
+	const configs = program.command('configs').description('configurations and their versions');
+	configs
+		.command('create')
+		.description('create a configuration, with a first draft when files are given')
+		.argument('<name>')
+		.option('-f, --file <path>', 'a file of the draft; repeat for several, - is standard input', filesOption)
+		.action(
+			inSession(io, async (session, name: string, { file = [] }: { file?: string[] }) => {
+				if (file.length === 0) {
+					const made = await session.call('createConfiguration', { body: { name } });
+					return session.print(made, () => `${made.name} created\n`);
+				}
+				const body = await readConfigFiles(io, file);
+				const { name: configuration } = await ensureConfiguration(session, name);
+				session.print(await session.call('createVersion', { params: { configuration }, body }), createdText);
+			}),
+		);
+	configs
+		.command('list')
+		.description('list configurations')
+		.option('--limit <n>', 'at most so many', wholeNumber, 1000)
+		.action(
+			inSession(io, async (session, { limit }: { limit: number }) => {
+				const items = await collectPages(limit, (query) => session.call('listConfigurations', { query }));
+				session.print(items, (rows) =>
+					table(rows, [
+						{ title: 'NAME', value: ({ name }) => name },
+						{ title: 'VERSIONS', value: ({ versions }) => versions, align: 'right' },
+						{ title: 'LATEST', value: ({ latest }) => latest && `${latest.ref} (${latest.state})` },
+						{ title: 'PUBLISHED', value: ({ latestPublished }) => latestPublished?.ref },
+						{ title: 'CREATED', value: ({ createdAt }) => when(createdAt) },
+					]),
+				);
+			}),
+		);
+	configs
+		.command('publish')
+		.description('publish a draft, or files as a new version')
+		.argument('<target>', 'configuration@number of a draft; with --file: the name of a configuration')
+		.option('-f, --file <path>', 'publish this file; repeat for several, - is standard input', filesOption)
+		.action(
+			inSession(io, async (session, target: string, { file = [] }: { file?: string[] }) => {
+				session.print(await publish(session, target, file), ({ version }) => createdText(version));
+			}),
+		);
+	configs
+		.command('validate')
+		.description('what is wrong with files, or with a version')
+		.argument('<target...>', 'paths of files, or one configuration@number')
+		.action(
+			inSession(io, async (session, targets: string[]) => {
+				const [first = ''] = targets;
+				const stored = targets.length === 1 && reference.test(first);
+				const findings = stored
+					? await session.call('validateVersion', { params: versionParams(first) })
+					: await session.call('validateFiles', { body: await readConfigFiles(io, targets) });
+				session.print(findings, findingsText);
+				if (!findings.publishable) throw new CommandFailed(exitCodes.refused, '');
+			}),
+		);
+	configs
+		.command('show')
+		.description('versions of a configuration, or the files of a version')
+		.argument('<target>', 'a configuration, or configuration@number')
+		.action(inSession(io, show));
+	configs
+		.command('archive')
+		.description('archive a published version no agent is assigned')
+		.argument('<version>', 'configuration@number')
+		.action(
+			inSession(io, async (session, version: string) => {
+				session.print(await session.call('archiveVersion', { params: versionParams(version) }), createdText);
+			}),
+		);
+}
+
+async function show(session: Session, target: string): Promise<void> {
+	if (reference.test(target)) {
+		const version = await session.call('getVersion', { params: versionParams(target) });
+		return session.print(version, ({ files }) =>
+			files.map(({ name, body }) => `${files.length > 1 ? `# ${name}\n` : ''}${body}`).join('\n'),
+		);
+	}
+	const params = { configuration: target };
+	const configuration = await session.call('getConfiguration', { params });
+	const versions = await collectPages(1000, (query) => session.call('listVersions', { params, query }));
+	session.print({ ...configuration, items: versions }, ({ name, id, items }) =>
+		[
+			facts([
+				['name', name],
+				['id', id],
+			]),
+			table(items, [
+				{ title: 'VERSION', value: ({ ref }) => ref },
+				{ title: 'STATE', value: ({ state }) => state },
+				{ title: 'FILES', value: ({ files }) => files.length, align: 'right' },
+				{ title: 'CONTENT', value: ({ contentHash }) => contentHash.slice(0, 12) },
+				{ title: 'CREATED', value: ({ createdAt }) => when(createdAt) },
+				{ title: 'BY', value: ({ createdBy }) => createdBy },
+			]),
+		].join('\n'),
+	);
+}

@@ -1,0 +1,110 @@
+import type { Group } from '@ampora/api-contract';
+import type { Command } from 'commander';
+import type { Io } from '../io.js';
+import { facts, table, when } from '../output/table.js';
+import { collectPages, wholeNumber } from '../paging.js';
+import { inSession } from '../session.js';
+
+const perCall = 10_000;
+
+const groupText = (group: Group): string =>
+	facts([
+		['name', group.name],
+		['id', group.id],
+		['agents', group.agents],
+		['connected', group.connected],
+		['rollout under way', group.activeRollout],
+		['created', when(group.createdAt)],
+	]);
+
+export function addGroups(program: Command, io: Io): void {
+	const groups = program.command('groups').description('groups of agents, which rollouts go to');
+	groups
+		.command('create')
+		.description('create a group')
+		.argument('<name>')
+		.action(
+			inSession(io, async (session, name: string) => {
+				session.print(await session.call('createGroup', { body: { name } }), (group) => `${group.name} created\n`);
+			}),
+		);
+	groups
+		.command('list')
+		.description('list groups')
+		.option('--limit <n>', 'at most so many', wholeNumber, 1000)
+		.action(
+			inSession(io, async (session, { limit }: { limit: number }) => {
+				const items = await collectPages(limit, (query) => session.call('listGroups', { query }));
+				session.print(items, (rows) =>
+					table(rows, [
+						{ title: 'NAME', value: ({ name }) => name },
+						{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
+						{ title: 'CONNECTED', value: ({ connected }) => connected, align: 'right' },
+						{ title: 'ROLLOUT', value: ({ activeRollout }) => activeRollout },
+					]),
+				);
+			}),
+		);
+	groups
+		.command('show')
+		.description('one group')
+		.argument('<group>')
+		.action(
+			inSession(io, async (session, group: string) => {
+				session.print(await session.call('getGroup', { params: { group } }), groupText);
+			}),
+		);
+	groups
+		.command('delete')
+		.description('delete a group without agents that never had a rollout')
+		.argument('<group>')
+		.action(
+			inSession(io, async (session, group: string) => {
+				session.print(await session.call('deleteGroup', { params: { group } }), () => `${group} deleted\n`);
+			}),
+		);
+	for (const add of [true, false]) addMembership(groups, io, add);
+}
+
+interface MembershipOptions {
+	readonly search?: string;
+	readonly from?: string;
+}
+
+function addMembership(groups: Command, io: Io, add: boolean): void {
+	const command = groups
+		.command(add ? 'add' : 'remove')
+		.description(add ? 'move agents into a group' : 'take agents out of a group')
+		.argument('<group>')
+		.argument('[agents...]', 'ids or instance uids');
+	if (add) {
+		command
+			.option('--search <text>', 'all agents with this in hostname, type or instance uid')
+			.option('--from <group>', 'all agents of this group, such as ungrouped');
+	}
+	command.action(
+		inSession(io, async (session, group: string, named: string[], { search, from }: MembershipOptions) => {
+			const chosen =
+				search === undefined && from === undefined
+					? []
+					: await collectPages(Number.MAX_SAFE_INTEGER, (page) =>
+							session.call('listAgents', { query: { search, group: from, ...page } }),
+						);
+			const agents = [...named, ...chosen.map(({ id }) => id)];
+			const operation = add ? 'addGroupAgents' : 'removeGroupAgents';
+			let changed = 0;
+			let latest: Group | null = null;
+			for (let at = 0; at === 0 || at < agents.length; at += perCall) {
+				const body = { agents: agents.slice(at, at + perCall) };
+				const answer = await session.call(operation, { params: { group }, body });
+				changed += answer.changed;
+				latest = answer.group;
+			}
+			const verb = add ? 'added to' : 'removed from';
+			session.print(
+				{ group: latest, changed },
+				() => `${changed} agents ${verb} ${group}, which has ${latest?.agents}\n`,
+			);
+		}),
+	);
+}

@@ -1,0 +1,120 @@
+import type { BodyOf, RolloutRequest } from '@ampora/api-contract';
+import { type Command, InvalidArgumentError } from 'commander';
+import { wholeNumber } from '../paging.js';
+
+type Strategy = NonNullable<RolloutRequest['strategy']>;
+type Gates = NonNullable<RolloutRequest['gates']>;
+
+export interface CreateOptions {
+	readonly file?: string[];
+	readonly strategy?: Strategy['kind'];
+	readonly steps?: string;
+	readonly percentages?: string;
+	readonly batchSize?: number;
+	readonly advance?: 'manual' | 'auto';
+	readonly dwell?: string;
+	readonly order?: NonNullable<RolloutRequest['order']>;
+	readonly seed?: string;
+	readonly maxInFlight?: string;
+	readonly gate?: Gates;
+	readonly onGate?: 'pause' | 'rollback';
+	readonly onAgentFailure?: 'restore' | 'leave';
+	readonly bake?: string;
+	readonly deferFor?: string;
+	readonly maxDeferred?: string;
+	readonly coverage?: string;
+	readonly unconfirmed?: 'skip' | 'push';
+	readonly controlLoss?: string;
+	readonly acceptNoWayBack?: boolean;
+	readonly rollbackTo?: string;
+	readonly manual?: boolean;
+	readonly key?: string;
+	readonly watch?: boolean;
+}
+
+/** `apply-failed-ratio=10%` or `unhealthy-ratio=5%:2m`; repeated ones add up. */
+function gateOption(text: string, before: Gates = {}): Gates {
+	const [, gate, threshold, window] = /^([a-z-]+)=([^:]*)(?::(.+))?$/.exec(text) ?? [];
+	if (gate === undefined || (!threshold && window === undefined)) {
+		throw new InvalidArgumentError('write gate=threshold or gate=threshold:window, like unhealthy-ratio=5%:2m.');
+	}
+	return { ...before, [gate]: { ...(threshold && { threshold }), ...(window !== undefined && { window }) } };
+}
+
+/** `canary=2%:5m,25%:10m,100%` → steps, each `[name=]size[:dwell]`. */
+export function parseSteps(text: string): NonNullable<Extract<Strategy, { kind: 'canary' }>['steps']> {
+	return text.split(',').map((part) => {
+		const [, name, size = '', dwell] = /^(?:([^=]+)=)?([^:]*)(?::(.+))?$/.exec(part.trim()) ?? [];
+		return { ...(name !== undefined && { name }), size, ...(dwell !== undefined && { dwell }) };
+	});
+}
+
+function strategyOf(options: CreateOptions): Strategy | undefined {
+	const { strategy, steps, percentages, batchSize, advance, dwell } = options;
+	const pacing = { ...(advance && { advance }), ...(dwell !== undefined && { dwell }) };
+	const kind = strategy ?? (steps ? 'canary' : percentages ? 'percentage' : batchSize ? 'batch' : undefined);
+	switch (kind) {
+		case undefined:
+			return undefined;
+		case 'canary':
+			return { kind, ...(steps !== undefined && { steps: parseSteps(steps) }) };
+		case 'percentage':
+			return { kind, ...(percentages !== undefined && { percentages: percentages.split(',') }), ...pacing };
+		case 'batch':
+			return { kind, ...(batchSize !== undefined && { batchSize }), ...pacing };
+		default:
+			// Other kinds, misspelt ones among them, are for the server to judge.
+			return { kind } as Strategy;
+	}
+}
+
+/** What was said, and nothing else: defaults are the server's. */
+export function rolloutRequest(
+	group: string,
+	source: Pick<RolloutRequest, 'version' | 'config'>,
+	options: CreateOptions,
+): BodyOf<'createRollout'> {
+	const { maxInFlight, gate: gates, manual, order, seed, onGate, onAgentFailure, bake, deferFor } = options;
+	const { maxDeferred, coverage, unconfirmed, controlLoss, acceptNoWayBack, rollbackTo } = options;
+	const request: RolloutRequest = {
+		group,
+		...source,
+		strategy: strategyOf(options),
+		maxInFlight: maxInFlight === undefined || maxInFlight === 'unlimited' ? maxInFlight : Number(maxInFlight),
+		start: manual === true ? 'manual' : undefined,
+		...{ gates, order, seed, onGate, onAgentFailure, bake, deferFor, maxDeferred, coverage, unconfirmed, controlLoss },
+		...{ acceptNoWayBack, rollbackTo },
+	};
+	return request;
+}
+
+export const addCreateOptions = (command: Command): Command =>
+	command
+		.option(
+			'-f, --file <path>',
+			'publish this file and roll it out; repeat for several',
+			(text: string, before: string[] = []) => [...before, text],
+		)
+		.option('--strategy <kind>', 'canary (default), canary-fast, percentage or batch')
+		.option('--steps <steps>', 'of a canary, cumulative: [name=]size[:dwell],… like canary=5%:5m,50%:10m,100%')
+		.option('--percentages <list>', 'of percentage: cumulative, like 5,25,50,100')
+		.option('--batch-size <n>', 'of batch: agents per step', wholeNumber)
+		.option('--advance <how>', 'of percentage and batch: manual (default) or auto')
+		.option('--dwell <duration>', 'of percentage and batch: waiting time after each step')
+		.option('--order <order>', 'random (default), hostname or last-seen')
+		.option('--seed <text>', 'makes the random order repeatable')
+		.option('--max-in-flight <n>', 'agents pushed and not yet answered, or unlimited')
+		.option('--gate <gate=threshold[:window]>', 'like unhealthy-ratio=5%:2m; repeat for several', gateOption)
+		.option('--on-gate <what>', 'pause (default) or rollback')
+		.option('--on-agent-failure <what>', 'restore (default) or leave')
+		.option('--bake <duration>', 'waiting time after the last step')
+		.option('--defer-for <duration>', 'how long agents that are away are waited for')
+		.option('--max-deferred <percent>', 'more than that away at the end pauses')
+		.option('--coverage <percent>', 'share of agents a gate must have judged')
+		.option('--unconfirmed <what>', 'agents that report nothing: skip (default) or push')
+		.option('--control-loss <percent>', 'share of other agents lost that makes it our own fault')
+		.option('--accept-no-way-back', 'roll out to agents that never proved a version')
+		.option('--rollback-to <configuration@number>', 'where agents go back to that never proved a version')
+		.option('--manual', 'create only; start it with rollouts start')
+		.option('--key <text>', 'idempotency key: the same again creates nothing')
+		.option('--watch', 'watch it afterwards');

@@ -1,0 +1,61 @@
+import { Command, CommanderError } from 'commander';
+import { addAgents } from './commands/agents.js';
+import { addConfigs } from './commands/configs.js';
+import { addGroups } from './commands/groups.js';
+import { addRollouts } from './commands/rollouts.js';
+import { addTokens } from './commands/tokens.js';
+import { CommandFailed, type ExitCode, exitCodes, exitCodesHelp } from './exit_codes.js';
+import type { Io } from './io.js';
+
+export function buildProgram(io: Io): Command {
+	const program = new Command('ampora')
+		.description('See and change what fleets of OpAMP agents run.')
+		.version('0.1.0')
+		.option('--server <url>', 'address of the REST API (AMPORA_SERVER)')
+		.option('--token <token>', 'API token (AMPORA_TOKEN)')
+		.option('--json', 'print answers as JSON')
+		.addHelpText('after', exitCodesHelp)
+		.showHelpAfterError('(--help shows how)');
+	addAgents(program, io);
+	addConfigs(program, io);
+	addGroups(program, io);
+	addRollouts(program, io);
+	addTokens(program, io);
+	for (const command of withChildren(program)) prepare(command, io);
+	return program;
+}
+
+const withChildren = (command: Command): Command[] => [command, ...command.commands.flatMap(withChildren)];
+
+function prepare(command: Command, io: Io): void {
+	command.exitOverride().configureOutput({
+		writeOut: (text) => io.stdout.write(text),
+		writeErr: (text) => io.stderr.write(text),
+		getOutHelpWidth: () => Math.min(io.stdout.columns, 100),
+		getErrHelpWidth: () => Math.min(io.stderr.columns, 100),
+		getOutHasColors: () => false,
+		getErrHasColors: () => false,
+	});
+}
+
+/** Runs one command line (without node and script); never throws, never exits. */
+export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode> {
+	try {
+		await buildProgram(io).parseAsync([...argv], { from: 'user' });
+		return exitCodes.ok;
+	} catch (error) {
+		return explain(error, io);
+	}
+}
+
+function explain(error: unknown, io: Io): ExitCode {
+	// Commander has printed its own messages; help and version end the same way.
+	if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+	if (error instanceof CommandFailed) {
+		if (error.message !== '') io.stderr.write(`ampora: ${error.message}\n`);
+		return error.exitCode;
+	}
+	if (io.signal.aborted) return exitCodes.usage;
+	io.stderr.write(`ampora: unexpected: ${error instanceof Error ? error.message : String(error)}\n`);
+	return exitCodes.usage;
+}

@@ -1,0 +1,204 @@
+import type { AnswerOf, CommandAnswer, commandInputs, InputOf } from '@ampora/api-contract';
+import { type CommandKind, commandAllowed, legality, type Rollout } from '@ampora/rollout';
+import { type AgentId, newId, ok, type Result } from '@ampora/runtime';
+import { type CommandRow, type RolloutRow, uniqueViolation } from '@ampora/store';
+import { resolveAgents } from './agents.js';
+import { audit } from './audit.js';
+import type { Caller } from './caller.js';
+import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
+import { followUp } from './follow_up.js';
+import { hint } from './hints.js';
+import type { ControlDeps } from './ports.js';
+import { possibleCommands } from './possible_commands.js';
+import { rolloutLinks, showRollout } from './rollout_view.js';
+
+type Done = AnswerOf<'pauseRollout'>;
+type Kind = keyof typeof commandInputs;
+
+/** What any command may carry; each kind's own schema says which of it. */
+export interface CommandArgs {
+	readonly rollout: string;
+	readonly reason?: string | undefined;
+	readonly reasons?: readonly string[] | undefined;
+	readonly force?: boolean | undefined;
+	readonly by?: number | undefined;
+	readonly agents?: readonly string[] | undefined;
+}
+
+const decisionWaitMs = 3_000;
+/** How often a waiting command is looked at: soon at first, because most are decided in milliseconds. */
+const lookMs = [5, 10, 20, 40, 80] as const;
+
+export function toCommand(row: CommandRow): CommandAnswer {
+	const { id, rolloutId, kind, actor, accepted, code, message, createdAt, decidedAt } = row;
+	return {
+		id,
+		rollout: rolloutId,
+		kind,
+		actor,
+		state: decidedAt === null ? 'open' : accepted === true ? 'accepted' : 'refused',
+		code,
+		message,
+		createdAt: createdAt.toISOString(),
+		decidedAt: decidedAt?.toISOString() ?? null,
+	};
+}
+
+export function refuseIllegal(rollout: Rollout, kind: CommandKind) {
+	const allowed = possibleCommands(rollout);
+	const paused = rollout.state === 'Paused' ? ` (${rollout.pauseReasons.join(', ')})` : '';
+	const message = `a rollout that is ${rollout.state}${paused} cannot be asked to ${kind}`;
+	const action =
+		allowed.length === 0
+			? 'It has ended, and nothing can be done to it any more.'
+			: `Possible now: ${allowed.join(', ')}.`;
+	return refuse('command-not-allowed', message, {
+		details: { rollout: rollout.id, state: rollout.state, command: kind, allowed },
+		action,
+	});
+}
+
+/** As the core reads them from the command row. */
+async function toArgs(deps: ControlDeps, args: CommandArgs): Promise<Result<object, ControlError>> {
+	let agentIds: readonly AgentId[] | undefined;
+	if (args.agents !== undefined) {
+		const resolved = await resolveAgents(deps.store, args.agents);
+		if (!resolved.ok) return resolved;
+		agentIds = resolved.value;
+	}
+	const { reason, reasons, force, by } = args;
+	return ok(JSON.parse(JSON.stringify({ reason, reasons, force, extendMs: by, agentIds })));
+}
+
+const actionNames: Record<Kind, string> = {
+	start: 'Start',
+	cancel: 'Cancel',
+	pause: 'Pause',
+	resume: 'Resume',
+	advance: 'Advance',
+	extend: 'Extend',
+	abort: 'Abort',
+	retry: 'Retry',
+	exclude: 'Exclude',
+	rollback: 'Rollback',
+};
+
+/** Intent and audit in one transaction; the engine decides. */
+async function writeCommand(
+	{ store }: ControlDeps,
+	caller: Caller,
+	{ rollout, kind, args }: { rollout: Rollout; kind: Kind; args: object },
+): Promise<string> {
+	const id = newId<string>();
+	const { actor, idempotencyKey, traceparent } = caller;
+	await store.transaction(async (repositories) => {
+		await repositories.commands.insert({ id, rolloutId: rollout.id, kind, args, actor, idempotencyKey, traceparent });
+		await audit(repositories, caller, {
+			action: `Rollout.${actionNames[kind]}Requested`,
+			entity: ['rollout', rollout.id],
+			before: { state: rollout.state },
+			after: { command: id, ...args },
+		});
+	});
+	return id;
+}
+
+async function awaitDecision(deps: ControlDeps, rollout: string, id: string): Promise<CommandRow> {
+	const { store, clock } = deps;
+	const deadlineMs = clock.monotonicMs() + (deps.decisionWaitMs ?? decisionWaitMs);
+	for (let look = 0; ; look += 1) {
+		const row = await store.commands.find(rollout, id);
+		if (row === null) throw new Error('a command was inserted and is not there');
+		const leftMs = deadlineMs - clock.monotonicMs();
+		if (row.decidedAt !== null || leftMs <= 0) return row;
+		await clock.sleep(Math.min(leftMs, lookMs[Math.min(look, lookMs.length - 1)] ?? 80));
+	}
+}
+
+async function answerOf(deps: ControlDeps, row: CommandRow, found: RolloutRow): Outcome<Done> {
+	if (row.decidedAt !== null && row.accepted !== true) {
+		const now = await deps.store.rollouts.find(row.rolloutId);
+		const state = now?.rollout.state ?? found.rollout.state;
+		const code = row.code === 'not-allowed' ? 'command-not-allowed' : 'command-refused';
+		const allowed = possibleCommands(now?.rollout ?? found.rollout);
+		return refuse(code, row.message ?? `the rollout is ${state}: ${row.kind} was refused`, {
+			details: { rollout: row.rolloutId, state, command: row.kind, reason: row.code, allowed },
+		});
+	}
+	const rollout = await showRollout(deps.store, row.rolloutId);
+	if (!rollout.ok) return rollout;
+	const links = { ...rolloutLinks(row.rolloutId), command: `${rolloutLinks(row.rolloutId).self}/commands/${row.id}` };
+	const shown = { command: toCommand(row), rollout: rollout.value, links, created: false } as const;
+	return ok(row.decidedAt === null ? { decided: false, ...shown } : { decided: true, ...shown });
+}
+
+async function send(deps: ControlDeps, caller: Caller, kind: Kind, given: CommandArgs): Outcome<Done> {
+	const found = await deps.store.rollouts.find(given.rollout);
+	if (found === null) return notFound('rollout', given.rollout, 'ampora rollouts list');
+	const repeated = await repeatedCommand(deps, caller, { found, kind });
+	if (repeated !== null) return repeated;
+	const { rollout } = found;
+	if (legality(rollout, kind) === 'new-rollout') {
+		const made = await followUp(deps, caller, { found, kind, agents: given.agents });
+		if (!made.ok) return made;
+		const shown = await showRollout(deps.store, made.value);
+		if (!shown.ok) return shown;
+		return ok({ decided: true, created: true, command: null, rollout: shown.value, links: rolloutLinks(made.value) });
+	}
+	if (!commandAllowed(rollout, kind)) return refuseIllegal(rollout, kind);
+	const args = await toArgs(deps, given);
+	if (!args.ok) return args;
+	const id = await writeCommand(deps, caller, { rollout, kind, args: args.value });
+	await hint(deps, rollout.id);
+	return answerOf(deps, await awaitDecision(deps, rollout.id, id), found);
+}
+
+/** A command repeated with its key changes nothing and is answered like the first (R11). */
+async function repeatedCommand(
+	deps: ControlDeps,
+	{ actor, idempotencyKey }: Caller,
+	{ found, kind }: { found: RolloutRow; kind: Kind },
+): Promise<Result<Done, ControlError> | null> {
+	if (idempotencyKey === null) return null;
+	const { id } = found.rollout;
+	const before = await deps.store.commands.findByKey(id, actor, idempotencyKey);
+	if (before === null) return null;
+	if (before.kind === kind) return answerOf(deps, await awaitDecision(deps, id, before.id), found);
+	return refuse('idempotency-mismatch', `this Idempotency-Key was used for "${before.kind}" on this rollout`, {
+		details: { rollout: id, command: before.kind },
+	});
+}
+
+async function sendOnce(deps: ControlDeps, caller: Caller, kind: Kind, given: CommandArgs): Outcome<Done> {
+	try {
+		return await send(deps, caller, kind, given);
+	} catch (error) {
+		// The same key twice at once: the other one is in, and answers for both.
+		if (uniqueViolation(error) === undefined) throw error;
+		return send(deps, caller, kind, given);
+	}
+}
+
+export const commandUseCases = (deps: ControlDeps) => {
+	const command =
+		<K extends Kind>(kind: K) =>
+		(caller: Caller, input: CommandArgs) =>
+			sendOnce(deps, caller, kind, input);
+	return {
+		startRollout: command('start'),
+		cancelRollout: command('cancel'),
+		pauseRollout: command('pause'),
+		resumeRollout: command('resume'),
+		advanceRollout: command('advance'),
+		extendRollout: command('extend'),
+		abortRollout: command('abort'),
+		retryRollout: command('retry'),
+		excludeRolloutAgents: command('exclude'),
+		rollbackRollout: command('rollback'),
+
+		async getRolloutCommand(_: Caller, { rollout, command: id }: InputOf<'getRolloutCommand'>): Outcome<CommandAnswer> {
+			const row = await deps.store.commands.find(rollout, id);
+			return row === null ? notFound('command', id) : ok(toCommand(row));
+		},
+	};
+};

@@ -1,0 +1,197 @@
+import type { AnswerOf, FilesInput, InputOf } from '@ampora/api-contract';
+import type { Rollout, RolloutSpec } from '@ampora/rollout';
+import { type GroupId, newId, ok, type RolloutId, type VersionId } from '@ampora/runtime';
+import { type GroupRow, type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
+import { audit } from './audit.js';
+import type { Caller } from './caller.js';
+import { ensureConfiguration } from './configurations.js';
+import { type Outcome, refuse } from './errors.js';
+import { findGroup } from './groups.js';
+import { hint } from './hints.js';
+import { newRollout } from './initial_rollout.js';
+import { toSpec } from './new_rollout.js';
+import type { ControlDeps } from './ports.js';
+import { rolloutLinks } from './rollout_view.js';
+import { unitOfWork } from './unit_of_work.js';
+import { refOf, storedFiles } from './version_view.js';
+import { createDraft, findVersion, publishDraft } from './versions.js';
+
+type Input = InputOf<'createRollout'>;
+type Accepted = AnswerOf<'createRollout'>;
+
+const accepted = ({ rollout, group, versionRef }: Pick<RolloutRow, 'rollout' | 'group' | 'versionRef'>): Accepted => ({
+	id: rollout.id,
+	state: rollout.state,
+	group,
+	version: versionRef,
+	links: rolloutLinks(rollout.id),
+});
+
+export function refuseActive(active: RolloutRow) {
+	const { id, state } = active.rollout;
+	const message = `rollout ${id} of ${active.versionRef} on the group "${active.group}" is ${state} and has not ended`;
+	return refuse('rollout-active', message, { details: { rollout: id, state, group: active.group } });
+}
+
+/** The version to roll out must be one that never changes again; an archived one is kept for ways back only. */
+async function publishedVersion(
+	repositories: Repositories,
+	caller: Caller,
+	{ input, group }: { input: Input; group: GroupRow },
+): Outcome<VersionRow> {
+	if (input.config !== undefined) return inlineVersion(repositories, caller, group.name, input.config);
+	const found = await findVersion(repositories, input.version ?? '');
+	if (!found.ok || found.value.state === 'Published') return found;
+	const { state } = found.value;
+	const action =
+		state === 'Draft'
+			? `Publish it first: ampora configs publish ${refOf(found.value)}`
+			: 'Choose a published version.';
+	return refuse('version-not-published', `version ${refOf(found.value)} is ${state}, not Published`, {
+		details: { version: refOf(found.value), state },
+		action,
+	});
+}
+
+/** Inline YAML becomes a version of the configuration named like the group; the same content again is the same version. */
+async function inlineVersion(
+	repositories: Repositories,
+	caller: Caller,
+	name: string,
+	given: FilesInput,
+): Outcome<VersionRow> {
+	const configuration = await ensureConfiguration(repositories, caller, name);
+	const overview = await repositories.configurations.versionOverview([configuration.id]);
+	const latest = overview.get(configuration.id)?.published;
+	if (latest && Buffer.from(latest.contentHash).equals(storedFiles(given).contentHash)) return ok(latest);
+	const draft = await createDraft(repositories, caller, { configuration, given });
+	if (!draft.ok) return draft;
+	const published = await publishDraft(repositories, caller, draft.value);
+	return published.ok ? ok(published.value.version) : published;
+}
+
+async function versionToReturnTo(repositories: Repositories, reference: string | undefined): Outcome<VersionId | null> {
+	if (reference === undefined) return ok(null);
+	const found = await findVersion(repositories, reference);
+	if (!found.ok) return found;
+	if (found.value.state !== 'Draft') return ok(found.value.id as VersionId);
+	return refuse('version-not-published', `rollbackTo: version ${refOf(found.value)} is a draft`, {
+		details: { version: refOf(found.value), state: 'Draft' },
+	});
+}
+
+/** A rollout as it is before anything was decided, with its audit row and, unless it is to be started by hand, its start command. */
+export async function writeNewRollout(
+	repositories: Repositories,
+	caller: Caller,
+	given: {
+		groupId: GroupId;
+		version: { id: VersionId; ref: string };
+		spec: RolloutSpec;
+		start: boolean;
+		onlyAgents: readonly string[] | null;
+	},
+): Promise<Rollout> {
+	const { groupId, version, spec, start, onlyAgents } = given;
+	const createdAtMs = await repositories.rollouts.databaseNowMs();
+	const rollout = newRollout({ id: newId<RolloutId>(), groupId, versionId: version.id, spec, createdAtMs });
+	const { actor, idempotencyKey, traceparent } = caller;
+	await repositories.rollouts.insert({
+		rollout,
+		createdBy: actor,
+		idempotencyKey,
+		traceparent,
+		onlyAgents,
+		waitsFor: start ? null : 'start',
+		offers: 'closed',
+		due: false,
+	});
+	await audit(repositories, caller, {
+		action: 'Rollout.Created',
+		entity: ['rollout', rollout.id],
+		after: { version: version.ref, groupId, strategy: spec.strategy, ...(onlyAgents && { agents: onlyAgents.length }) },
+	});
+	if (start) {
+		await repositories.commands.insert({
+			id: newId(),
+			rolloutId: rollout.id,
+			kind: 'start',
+			args: {},
+			actor,
+			idempotencyKey: null,
+			traceparent,
+		});
+	}
+	return rollout;
+}
+
+async function write(repositories: Repositories, caller: Caller, input: Input): Outcome<RolloutRow> {
+	const group = await findGroup(repositories, input.group);
+	if (!group.ok) return group;
+	const { id: groupId, name, builtIn } = group.value;
+	if (builtIn) {
+		return refuse('group-not-a-target', `the built-in group "${name}" is no target of rollouts`, {
+			details: { group: name },
+		});
+	}
+	const active = await repositories.rollouts.activeOf(groupId);
+	if (active !== null) return refuseActive(active);
+	const rollbackTo = await versionToReturnTo(repositories, input.rollbackTo);
+	if (!rollbackTo.ok) return rollbackTo;
+	const spec = toSpec(input, rollbackTo.value);
+	if (!spec.ok) return spec;
+	const version = await publishedVersion(repositories, caller, { input, group: group.value });
+	if (!version.ok) return version;
+	const rollout = await writeNewRollout(repositories, caller, {
+		groupId,
+		version: { id: version.value.id as VersionId, ref: refOf(version.value) },
+		spec: spec.value,
+		start: input.start === 'now',
+		onlyAgents: null,
+	});
+	const row = await repositories.rollouts.find(rollout.id);
+	if (row === null) throw new Error('a rollout was inserted and is not there');
+	return ok(row);
+}
+
+/** The rollout this key made before; a request for another group or version under the same key is a mistake. */
+async function repeated({ store }: ControlDeps, { actor, idempotencyKey }: Caller, input: Input) {
+	if (idempotencyKey === null) return null;
+	const before = await store.rollouts.findByKey(actor, idempotencyKey);
+	if (before === null) return null;
+	const sameGroup = [before.group, before.rollout.groupId as string].includes(input.group);
+	const sameVersion =
+		input.version === undefined || [before.versionRef, before.rollout.versionId as string].includes(input.version);
+	if (sameGroup && sameVersion) return ok(accepted(before));
+	return refuse(
+		'idempotency-mismatch',
+		`this Idempotency-Key created rollout ${before.rollout.id} of another group or version`,
+		{
+			details: { rollout: before.rollout.id },
+		},
+	);
+}
+
+/** Two at once: the database let one through. The other is told which one, or gets it if it is its own. */
+export async function afterCollision(deps: ControlDeps, error: unknown, groupId: string | null): Outcome<never> {
+	if (uniqueViolation(error) === undefined) throw error;
+	const active = groupId === null ? null : await deps.store.rollouts.activeOf(groupId);
+	if (active !== null) return refuseActive(active);
+	return refuse('unavailable', 'another request for the same thing was faster');
+}
+
+export async function createRollout(deps: ControlDeps, caller: Caller, input: Input): Outcome<Accepted> {
+	const before = await repeated(deps, caller, input);
+	if (before !== null) return before;
+	try {
+		const written = await unitOfWork(deps.store, (repositories) => write(repositories, caller, input));
+		if (!written.ok) return written;
+		await hint(deps, written.value.rollout.id);
+		return ok(accepted(written.value));
+	} catch (error) {
+		const own = uniqueViolation(error) === undefined ? null : await repeated(deps, caller, input);
+		if (own !== null) return own;
+		const group = await findGroup(deps.store, input.group);
+		return afterCollision(deps, error, group.ok ? group.value.id : null);
+	}
+}

@@ -1,0 +1,183 @@
+import {
+	formatDuration,
+	type RolloutAnswer,
+	type RolloutSummary,
+	type RolloutTargetAnswer,
+} from '@ampora/api-contract';
+import { type Back, holdingText, type Rollout, type RolloutSpec, type Step, type TargetState } from '@ampora/rollout';
+import { ok } from '@ampora/runtime';
+import type { Repositories, RolloutRow, TargetRow } from '@ampora/store';
+import { notFound, type Outcome } from './errors.js';
+import { possibleCommands } from './possible_commands.js';
+import { agentTotals, gateViews, sizeText, stepsToCome, stepViews, timeLeft } from './rollout_progress.js';
+
+export function rolloutLinks(id: string) {
+	const self = `/api/v1/rollouts/${id}`;
+	return { self, targets: `${self}/targets`, events: `${self}/events`, watch: `${self}/watch` };
+}
+
+export function toRolloutSummary(row: RolloutRow, steps: readonly Step[]): RolloutSummary {
+	const { rollout } = row;
+	const { total, started, updated } = agentTotals(rollout, steps);
+	return {
+		id: rollout.id,
+		group: { id: rollout.groupId, name: row.group },
+		version: { id: rollout.versionId, ref: row.versionRef },
+		state: rollout.state,
+		pauseReasons: [...rollout.pauseReasons],
+		step: currentStep(rollout, steps),
+		baking: rollout.baking,
+		total,
+		started,
+		updated,
+		createdBy: row.createdBy,
+		createdAt: row.createdAt.toISOString(),
+		startedAt: row.startedAt?.toISOString() ?? null,
+		endedAt: row.endedAt?.toISOString() ?? null,
+		rollbackOf: rollout.rollbackOf,
+		rolledBackBy: row.rolledBackBy,
+	};
+}
+
+/** Batch X of Y, as the strategy counts them: a step that would add nobody is passed over and keeps its number. */
+function currentStep(rollout: Rollout, steps: readonly Step[]): RolloutSummary['step'] {
+	const current = steps.find(({ index }) => index === rollout.currentStep);
+	if (current === undefined) return null;
+	const ended = rollout.endedAtMs !== null || rollout.rollingBack;
+	const last = ended ? undefined : stepsToCome(rollout, steps).at(-1);
+	return { number: current.index + 1, of: (last?.index ?? current.index) + 1, name: current.name };
+}
+
+function strategyView(strategy: RolloutSpec['strategy']): RolloutAnswer['spec']['strategy'] {
+	if (strategy.kind === 'canary') {
+		const steps = strategy.steps.map(({ name, size, dwellMs }) => ({
+			name: name ?? null,
+			size: sizeText(size),
+			dwell: formatDuration(dwellMs),
+			dwellMs,
+		}));
+		return { kind: 'canary', steps };
+	}
+	const { advance, dwellMs } = strategy;
+	const pacing = { advance, dwell: formatDuration(dwellMs), dwellMs };
+	return strategy.kind === 'batch'
+		? { kind: 'batch', batchSize: strategy.batchSize, ...pacing }
+		: { kind: 'percentage', percentages: [...strategy.percentages], ...pacing };
+}
+
+function specView({ rollout, onlyAgents }: RolloutRow): RolloutAnswer['spec'] {
+	const { gates, strategy, bakeMs, deferForMs, ...spec } = rollout.spec;
+	return {
+		...spec,
+		strategy: strategyView(strategy),
+		bake: formatDuration(bakeMs),
+		bakeMs,
+		deferFor: formatDuration(deferForMs),
+		deferForMs,
+		onlyAgents,
+	};
+}
+
+const share = (count: number, what: string): string => (count === 0 ? '' : `${count} ${what}`);
+const named = (states: Readonly<Record<TargetState, number>>, names: readonly TargetState[]): string[] =>
+	names.map((name) => share(states[name], name)).filter((text) => text !== '');
+
+/** One sentence for people: where it is and what of. */
+export function headline(row: RolloutRow, steps: readonly Step[]): string {
+	const { rollout } = row;
+	const { states, total, updated } = agentTotals(rollout, steps);
+	const trouble = named(states, ['Failed', 'Reverted', 'TimedOut', 'Disconnected', 'Deferred']).join(', ');
+	const agents = `${updated} of ${total} agents run ${row.versionRef}${trouble === '' ? '' : `; ${trouble}`}`;
+	const step = currentStep(rollout, steps);
+	const place = step === null ? '' : `step ${step.number} of ${step.of}${step.name === null ? '' : ` (${step.name})`}`;
+	switch (rollout.state) {
+		case 'Pending':
+		case 'Queued':
+		case 'PendingApproval':
+			return `Not started: waits for ${row.waitsFor ?? 'the engine'}`;
+		case 'InProgress':
+			return `${rollout.baking ? 'Baking' : `In ${place}`}: ${agents}`;
+		case 'Paused':
+			return `Paused (${rollout.pauseReasons.join(', ')}) in ${rollout.rollingBack ? 'the rollback' : place}: ${agents}`;
+		case 'RollingBack': {
+			const { todo, inFlight, confirmed, listed } = rollout.back;
+			return `Rolling back: ${confirmed} of ${todo + inFlight + confirmed + listed} agents are back${listed > 0 ? `, ${listed} listed` : ''}`;
+		}
+		case 'RolledBack':
+			return `Rolled back: ${rollout.back.confirmed} agents are back${rollout.back.listed > 0 ? `, ${rollout.back.listed} listed` : ''}`;
+		case 'Completed':
+			return `Completed${states.Deferred > 0 ? ` (${states.Deferred} deferred)` : ''}: ${agents}`;
+		default:
+			return `${rollout.state}: ${agents}`;
+	}
+}
+
+/** Throughput is counted over this long. */
+const paceMs = 60_000;
+
+/** Everything about one rollout. */
+export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, id: string): Outcome<RolloutAnswer> {
+	const row = await rollouts.find(id);
+	if (row === null) return notFound('rollout', id, 'ampora rollouts list');
+	const [started, errors, answered] = await Promise.all([
+		rollouts.steps([id]),
+		rollouts.errors(id),
+		rollouts.answeredWithin(id, paceMs),
+	]);
+	const steps = started.get(id) ?? [];
+	const { rollout } = row;
+	const { states } = agentTotals(rollout, steps);
+	const perMinute = answered * (60_000 / paceMs);
+	return ok({
+		...toRolloutSummary(row, steps),
+		headline: headline(row, steps),
+		spec: specView(row),
+		steps: stepViews(rollout, steps),
+		states,
+		gates: gateViews(rollout, steps),
+		evidence: rollout.evidence.map(({ gate, cohort, step, k, n, thresholdPercent, message }) => ({
+			...{ gate, cohort, k, n, thresholdPercent, message },
+			step: step + 1,
+		})),
+		errors: errors.map(({ error, agents, examples }) => ({ error, agents, examples })),
+		throughputPerMinute: rollout.startedAtMs === null ? null : perMinute,
+		timeLeft: timeLeft(rollout, steps, { states, answeredPerMinute: perMinute }),
+		holding: holdingText(rollout, row.readAtMs)?.replace(/^holding: /, '') ?? null,
+		waitsFor: row.waitsFor,
+		nextWakeAt: row.nextWakeAt?.toISOString() ?? null,
+		bakedMs: Math.round(rollout.bakedMs),
+		noWayBack: rollout.noWayBack,
+		back: rollout.back,
+		commands: [...possibleCommands(rollout)],
+		seq: rollout.seq,
+		links: rolloutLinks(id),
+	});
+}
+
+const backText = (back: Back | null): string | null => {
+	if (back === null) return null;
+	return back.state === 'listed' ? `listed: ${back.why}` : back.state;
+};
+
+export function toTarget(
+	{ target, hostname, instanceUid }: TargetRow,
+	refs: ReadonlyMap<string, string>,
+): RolloutTargetAnswer {
+	const { agentId, rank, step, state, reason, error, sickBefore, previousVersion, attempt, back } = target;
+	return {
+		agent: agentId,
+		instanceUid,
+		hostname,
+		rank,
+		step: step === null ? null : step + 1,
+		state: state as TargetState,
+		reason,
+		error,
+		sickBefore,
+		previousVersion: previousVersion === null ? null : (refs.get(previousVersion) ?? previousVersion),
+		attempt,
+		back: backText(back),
+		assignedAt: target.admittedAt?.toISOString() ?? null,
+		answeredAt: target.answeredAt?.toISOString() ?? null,
+	};
+}
