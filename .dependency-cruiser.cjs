@@ -11,7 +11,16 @@ const layers = {
 	'packages/telemetry': ['runtime'],
 	'packages/store': ['runtime', 'rollout', 'dispatch'],
 	'packages/api-contract': ['runtime', 'rollout'],
-	'packages/control': ['runtime', 'opamp', 'rollout', 'collector-config', 'policy', 'dispatch', 'store', 'api-contract'],
+	'packages/control': [
+		'runtime',
+		'opamp',
+		'rollout',
+		'collector-config',
+		'policy',
+		'dispatch',
+		'store',
+		'api-contract',
+	],
 	'packages/cli': ['runtime', 'api-contract'],
 	'services/gateway': ['runtime', 'opamp', 'rollout', 'collector-config', 'policy', 'dispatch', 'store', 'telemetry'],
 	'services/rollout-engine': [
