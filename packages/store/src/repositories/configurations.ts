@@ -146,7 +146,7 @@ export function configurationsOn(db: Orm) {
 		/** What still points to the version: an assignment, or a rollout that has not ended. */
 		async usesOf(id: VersionId): Promise<{ assignments: number; rollouts: number }> {
 			const active = inArray(rollout.state, [...activeStates]);
-			const mentioned = sql`(${rollout.versionId} = ${id} or exists (select from ${rolloutTarget} t where t.rollout_id = ${rollout.id} and t.previous_version = ${id}))`;
+			const mentioned = sql`(${rollout.versionId} = ${id} or exists (select from ${rolloutTarget} t where t.rollout_id = rollout.id and t.previous_version = ${id}))`;
 			const [[assigned], [active_]] = await Promise.all([
 				db.select({ n: sql<number>`count(*)::int` }).from(assignment).where(eq(assignment.versionId, id)),
 				db.select({ n: sql<number>`count(*)::int` }).from(rollout).where(and(active, mentioned)),

@@ -15,6 +15,9 @@ export interface GroupRow {
 	readonly activeRollout: string | null;
 }
 
+// Drizzle leaves the table out of column names where a query has one table only; inside a subquery that would be another column.
+const groupId = sql.raw('agent_group.id');
+
 export function groupsOn(db: Orm) {
 	const active = sql.join(
 		activeStates.map((state) => sql`${state}`),
@@ -27,11 +30,11 @@ export function groupsOn(db: Orm) {
 				name: agentGroup.name,
 				builtIn: agentGroup.builtIn,
 				createdAt: agentGroup.createdAt,
-				agents: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${agentGroup.id})`,
-				connected: sql<number>`(select count(a.gateway)::int from ${agent} a where a.group_id = ${agentGroup.id})`,
+				agents: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId})`,
+				connected: sql<number>`(select count(a.gateway)::int from ${agent} a where a.group_id = ${groupId})`,
 				activeRollout: sql<
 					string | null
-				>`(select r.id from ${rollout} r where r.group_id = ${agentGroup.id} and r.state in (${active}))`,
+				>`(select r.id from ${rollout} r where r.group_id = ${groupId} and r.state in (${active}))`,
 			})
 			.from(agentGroup);
 	const grow = (ids: readonly string[]) =>
@@ -59,8 +62,8 @@ export function groupsOn(db: Orm) {
 
 		/** False when agents or rollouts refer to it. */
 		async deleteUnused(id: GroupId): Promise<boolean> {
-			const unused = sql`not exists (select from ${agent} a where a.group_id = ${agentGroup.id})
-				and not exists (select from ${rollout} r where r.group_id = ${agentGroup.id})`;
+			const unused = sql`not exists (select from ${agent} a where a.group_id = ${groupId})
+				and not exists (select from ${rollout} r where r.group_id = ${groupId})`;
 			const deleted = await db
 				.delete(agentGroup)
 				.where(and(eq(agentGroup.id, id), eq(agentGroup.builtIn, false), unused))
