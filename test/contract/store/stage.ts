@@ -12,6 +12,8 @@ import {
 	type JournalEntry,
 	type LeaderLease,
 	type LoadedSnapshot,
+	migrateWith,
+	openEmbeddedPglite,
 	type Rollout,
 	type Sql,
 } from '@ampora/store';
@@ -45,10 +47,17 @@ export async function openMemory(flaws: Flaws = {}): Promise<Stores> {
 	return { gateway, engine, world: memoryWorld(state), close: async () => {} };
 }
 
+export async function openEmbedded(): Promise<Stores> {
+	const { sql, close } = await openEmbeddedPglite();
+	await migrateWith(sql);
+	return { gateway: createGatewayStore(sql), engine: createEngineStore(sql), world: postgresWorld(sql), close };
+}
+
 /** Every adapter of the ports. */
 export const adapters = [
 	{ name: 'memory', open: () => openMemory() },
 	{ name: 'Postgres', open: () => openPostgres() },
+	{ name: 'embedded Postgres', open: openEmbedded },
 ] as const;
 
 export const allNeeds: SnapshotNeeds = { members: 1_000, fill: 1_000, admit: 1_000, back: 1_000 };
