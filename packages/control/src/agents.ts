@@ -5,30 +5,10 @@ import type { AgentFilter, AgentRow, Repositories } from '@ampora/store';
 import type { Caller } from './caller.js';
 import { instantShape, rowAfter, rowCursor } from './cursor.js';
 import { notFound, type Outcome, refuse } from './errors.js';
-import { findGroup } from './groups.js';
 import type { ControlDeps } from './ports.js';
+import { findGroup } from './references.js';
 import { hideSecrets } from './secret_settings.js';
 import { findVersion } from './versions.js';
-
-const unknownShown = 5;
-
-/** Internal ids of agents given by id or instance uid, each once; refuses when one fits nobody. */
-export async function resolveAgents(
-	{ agents }: Pick<Repositories, 'agents'>,
-	references: readonly string[],
-): Outcome<readonly AgentId[]> {
-	const given = references.map((reference) => reference.toLowerCase());
-	const wellFormed = given.filter((reference) => uuidShape.test(reference));
-	const ids = await agents.resolve(wellFormed);
-	const unknown = given.filter((reference) => !ids.has(reference));
-	if (unknown.length === 0) return ok([...new Set(ids.values())]);
-	const named = unknown.slice(0, unknownShown).join(', ');
-	const more = unknown.length > unknownShown ? ` and ${unknown.length - unknownShown} more` : '';
-	return refuse('not-found', `no such agent: ${named}${more}`, {
-		details: { kind: 'agent', unknown: unknown.slice(0, 100) },
-		action: 'Name agents by id or instance uid; ampora agents list shows them.',
-	});
-}
 
 type Refs = ReadonlyMap<string, string>;
 const refIn = (refs: Refs, id: string | null | undefined): string | null => (id ? (refs.get(id) ?? null) : null);

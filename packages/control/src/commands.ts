@@ -2,7 +2,6 @@ import type { AnswerOf, CommandAnswer, commandInputs, InputOf } from '@ampora/ap
 import { type CommandKind, commandAllowed, legality, type Rollout } from '@ampora/rollout';
 import { type AgentId, newId, ok, type Result } from '@ampora/runtime';
 import { type CommandRow, type RolloutRow, uniqueViolation } from '@ampora/store';
-import { resolveAgents } from './agents.js';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
@@ -10,6 +9,7 @@ import { followUp } from './follow_up.js';
 import { hint } from './hints.js';
 import type { ControlDeps } from './ports.js';
 import { possibleCommands } from './possible_commands.js';
+import { resolveAgents } from './references.js';
 import { rolloutLinks, showRollout } from './rollout_view.js';
 
 type Done = AnswerOf<'pauseRollout'>;

@@ -89,7 +89,10 @@ export const configurationUseCases = ({ store }: ControlDeps) => ({
 		return found.ok ? ok(await view(store, found.value)) : found;
 	},
 
-	async deleteConfiguration(caller: Caller, { configuration }: InputOf<'deleteConfiguration'>): Outcome<Record<string, never>> {
+	async deleteConfiguration(
+		caller: Caller,
+		{ configuration }: InputOf<'deleteConfiguration'>,
+	): Outcome<Record<string, never>> {
 		return unitOfWork(store, async (repositories) => {
 			const found = await findConfiguration(repositories, configuration);
 			if (!found.ok) return found;

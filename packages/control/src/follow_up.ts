@@ -1,12 +1,12 @@
 import { type Rollout, touchedOf, touchedStates } from '@ampora/rollout';
 import { newId, ok, type RolloutId } from '@ampora/runtime';
 import type { Repositories, RolloutRow } from '@ampora/store';
-import { resolveAgents } from './agents.js';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import type { ControlDeps } from './ports.js';
+import { resolveAgents } from './references.js';
 import { afterCollision, refuseActive, writeNewRollout } from './rollout_create.js';
 import { unitOfWork } from './unit_of_work.js';
 

@@ -1,18 +1,13 @@
 import { type AnswerOf, type Group, type InputOf, uuidShape } from '@ampora/api-contract';
 import { type GroupId, newId, ok } from '@ampora/runtime';
 import { type GroupRow, type Repositories, uniqueViolation } from '@ampora/store';
-import { resolveAgents } from './agents.js';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { notFound, type Outcome, refuse } from './errors.js';
 import type { ControlDeps } from './ports.js';
+import { findGroup, resolveAgents } from './references.js';
 import { unitOfWork } from './unit_of_work.js';
-
-export async function findGroup({ groups }: Pick<Repositories, 'groups'>, reference: string): Outcome<GroupRow> {
-	const row = await groups.find(uuidShape.test(reference) ? { id: reference } : { name: reference });
-	return row === null ? notFound('group', reference, 'ampora groups list') : ok(row);
-}
 
 const toGroup = ({ createdAt, ...row }: GroupRow): Group => ({ ...row, createdAt: createdAt.toISOString() });
 

@@ -1,0 +1,30 @@
+// What callers name by id or by name, found.
+import { uuidShape } from '@ampora/api-contract';
+import { type AgentId, ok } from '@ampora/runtime';
+import type { GroupRow, Repositories } from '@ampora/store';
+import { notFound, type Outcome, refuse } from './errors.js';
+
+export async function findGroup({ groups }: Pick<Repositories, 'groups'>, reference: string): Outcome<GroupRow> {
+	const row = await groups.find(uuidShape.test(reference) ? { id: reference } : { name: reference });
+	return row === null ? notFound('group', reference, 'ampora groups list') : ok(row);
+}
+
+const unknownShown = 5;
+
+/** Internal ids of agents given by id or instance uid, each once; refuses when one fits nobody. */
+export async function resolveAgents(
+	{ agents }: Pick<Repositories, 'agents'>,
+	references: readonly string[],
+): Outcome<readonly AgentId[]> {
+	const given = references.map((reference) => reference.toLowerCase());
+	const wellFormed = given.filter((reference) => uuidShape.test(reference));
+	const ids = await agents.resolve(wellFormed);
+	const unknown = given.filter((reference) => !ids.has(reference));
+	if (unknown.length === 0) return ok([...new Set(ids.values())]);
+	const named = unknown.slice(0, unknownShown).join(', ');
+	const more = unknown.length > unknownShown ? ` and ${unknown.length - unknownShown} more` : '';
+	return refuse('not-found', `no such agent: ${named}${more}`, {
+		details: { kind: 'agent', unknown: unknown.slice(0, 100) },
+		action: 'Name agents by id or instance uid; ampora agents list shows them.',
+	});
+}
