@@ -106,7 +106,9 @@ function finish(draft: Draft, tick: Tick): Decision {
 	const { rollout: before, steps, nowMs } = draft.snapshot;
 	const { lastTickAtMs } = before;
 	const running = draft.rollout.lastTickAtMs !== lastTickAtMs;
-	const due = running && (lastTickAtMs === null || nowMs - lastTickAtMs >= tickEveryMs(before, steps));
+	// A clock that was set back is written too, or nothing would count until it is there again (R12).
+	const sinceMs = lastTickAtMs === null ? null : nowMs - lastTickAtMs;
+	const due = running && (sinceMs === null || sinceMs < 0 || sinceMs >= tickEveryMs(before, steps));
 	return draft.finish({
 		nextWakeAtMs: nextWake(draft, tickIntervalMs),
 		waitsFor: waitsFor(draft.rollout, draft.steps),
