@@ -111,13 +111,14 @@ class RunningGateway implements Gateway {
 		this.#meters = meters;
 		const onSuperseded = (session: AgentSession) => this.#supersede(session);
 		const onLearned = (session: AgentSession) => this.#learned(session);
-		const shared = { gateway, store, directory, backplane, log, tracer, clock, random, limits, meters, onSuperseded };
+		const ears = { onSuperseded, onLearned };
+		const shared = { gateway, store, directory, backplane, log, tracer, clock, random, limits, meters, ...ears };
 		const lease = new LeaseKeeper({ ...shared, ttlMs: config.leaseTtlMs, sessions: () => this.#sessions });
 		const flusher = new Flusher({ ...shared, lease, onRefused: (agentId, epoch) => this.#refused(agentId, epoch) });
 		const releases = new Releases({ directory, clock, log });
 		const sessions = new Sessions({ gateway, flusher, meters, release: (claim) => releases.add(claim) });
 		const versions = new VersionCache(store, limits.versionCacheBytesMax);
-		const desk = new OfferDesk({ ...shared, versions, lease, onLearned });
+		const desk = new OfferDesk({ ...shared, versions, lease });
 		const matcher = deps.matcher ?? createMatcher({ queueBytesMax: limits.matchQueueBytesMax, log });
 		const judge = new EffectiveJudge({ ...shared, match: matcher.match, versions, flusher, desk });
 		const heartbeats = new HeartbeatOffers(config.heartbeat);
@@ -152,7 +153,7 @@ class RunningGateway implements Gateway {
 			onPoll: (body, reply, remoteAddress, credential) => this.#intake.poll(body, reply, remoteAddress, credential),
 		});
 		this.#inbox = new Inbox({ ...shared, sessions, desk });
-		this.#healer = new Healer({ ...shared, lease, sessions, intervalMs: config.healIntervalMs, onLearned });
+		this.#healer = new Healer({ ...shared, lease, sessions, intervalMs: config.healIntervalMs });
 		this.#sweeper = new Sweeper({
 			...shared,
 			sockets: this.#sockets,

@@ -1,7 +1,8 @@
 import { DirectoryUnavailable, type OwnershipDirectory } from '@ampora/dispatch';
 import { type BackoffOptions, backoffDelayMs, type Clock, type GatewayId, type Random } from '@ampora/runtime';
-import { type GatewayLease, type GatewayStore, StoreUnavailable } from '@ampora/store';
+import { type CurrentAssignment, type GatewayLease, type GatewayStore, StoreUnavailable } from '@ampora/store';
 import type { Logger } from '@ampora/telemetry';
+import { learnAssignment } from '../report/answers.js';
 import type { Sessions } from '../session/registry.js';
 import type { AgentSession } from '../session/session.js';
 import { type Lease, leaseOf } from './lease.js';
@@ -9,13 +10,15 @@ import { type Lease, leaseOf } from './lease.js';
 export interface LeaseKeeperDeps {
 	readonly gateway: GatewayId;
 	readonly ttlMs: number;
-	readonly store: Pick<GatewayStore, 'renewGateway' | 'readmitAgents'>;
+	readonly store: Pick<GatewayStore, 'renewGateway' | 'readmitAgents' | 'currentAssignments'>;
 	readonly directory: Pick<OwnershipDirectory, 'checkSentinel' | 'claimAgents'>;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly log: Logger;
 	readonly sessions: () => Sessions;
 	readonly onSuperseded: (session: AgentSession) => void;
+	/** The wanted state of the session was read anew. */
+	readonly onLearned: (session: AgentSession) => void;
 }
 
 const backoff: BackoffOptions = { baseMs: 100, maxMs: 2_000 };
@@ -28,6 +31,8 @@ export class LeaseKeeper implements Lease {
 	#incarnation: number | null = null;
 	#away: string | null = 'not started';
 	#directoryStale = false;
+	/** Sessions are not all in the present incarnation yet. */
+	#readmissionDue = false;
 	#renewedAtMs = Number.NEGATIVE_INFINITY;
 	#stopped = false;
 	#wake: (() => void) | null = null;
@@ -119,20 +124,32 @@ export class LeaseKeeper implements Lease {
 		this.#incarnation = lease.incarnation;
 		this.#renewedAtMs = startedMs;
 		if (this.#away !== null) log.info('the gateway row is renewed', { gateway, lease_epoch: lease.incarnation });
-		if (before !== null && (lapsed || before !== lease.incarnation)) await this.#readmit();
+		if (before !== null && (lapsed || before !== lease.incarnation)) this.#readmissionDue = true;
+		// Until all of them are, so also when the last attempt was cut short.
+		if (this.#readmissionDue) await this.#readmit();
 		this.#away = null;
 		await this.#keepDirectory();
 	}
 
-	/** What the old incarnation held is taken over where nobody else has it by now. */
+	/** What the old incarnation held is taken over where nobody else has it by now; what was wanted of it meanwhile is read. */
 	async #readmit(): Promise<void> {
-		this.deps.log.warn('the gateway row had lapsed; taking the sessions over', { gateway: this.deps.gateway });
+		const { store, log, gateway } = this.deps;
+		log.warn('the gateway row had lapsed; taking the sessions over', { gateway });
 		for (const chunk of chunksOf([...this.deps.sessions().all()], chunkSessions)) {
 			const wanted = chunk.map(({ agentId, epoch }) => ({ agentId, sessionEpoch: epoch }));
-			const { refused } = await this.deps.store.readmitAgents(this.#lease, wanted);
+			const { refused } = await store.readmitAgents(this.#lease, wanted);
 			this.#supersede(refused, chunk);
+			this.#learn(await store.currentAssignments(wanted.map(({ agentId }) => agentId)));
 		}
+		this.#readmissionDue = false;
 		this.#directoryStale = true;
+	}
+
+	#learn(assignments: readonly CurrentAssignment[]): void {
+		for (const read of assignments) {
+			const session = this.deps.sessions().of(read.agentId);
+			if (session && learnAssignment(session, read)) this.deps.onLearned(session);
+		}
 	}
 
 	/** A directory that was emptied, or that missed claims, is filled again. */
