@@ -58,9 +58,10 @@ export function createMatcher({ queueBytesMax, log }: { queueBytesMax: number; l
 	};
 }
 
-/** Bundled, the worker lies beside the bundle; from sources it is TypeScript. */
+/** Bundled, the worker lies beside the bundle. From sources it is TypeScript, and a worker has to be taught that first. */
 function startWorker(): Worker {
-	const fromSource = import.meta.url.endsWith('.ts');
-	const file = new URL(`./match_worker.${fromSource ? 'ts' : 'js'}`, import.meta.url);
-	return new Worker(file, fromSource ? { execArgv: ['--import', 'tsx'] } : {});
+	if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./match_worker.js', import.meta.url));
+	const file = JSON.stringify(new URL('./match_worker.ts', import.meta.url).href);
+	const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${file}); });`;
+	return new Worker(code, { eval: true });
 }

@@ -135,10 +135,11 @@ export class OfferDesk {
 
 	/** Why nothing can be sent to it now; what is due is remembered. */
 	#unable(session: AgentSession): DeliveryOutcome | undefined {
-		if (!session.capabilities.has('AcceptsRemoteConfig') && session.settled) return 'not-capable';
 		const { pushable } = session.carrier;
-		if (session.settled && pushable === 'now') return undefined;
+		const capable = session.capabilities.has('AcceptsRemoteConfig');
+		if (capable && session.settled && pushable === 'now') return undefined;
 		session.offerPending = true;
+		if (!capable && session.settled) return 'not-capable';
 		// A poller gets it with its next poll, a session that is not settled as soon as it is.
 		return pushable === 'full' ? 'queue-full' : 'nothing-to-offer';
 	}

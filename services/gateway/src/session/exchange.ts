@@ -183,12 +183,19 @@ export class Exchange {
 		if (message.requestsInstanceUid && uid === session.uid) return void this.#rename(session, inbound, standing);
 		const content = this.#content(session, uid, standing, now);
 		const poll = session.carrier.transport === 'http' ? inbound.fingerprint : null;
-		const mayWant = session.offerPending || poll !== null || message.parts.remoteConfigStatus || !session.sent;
-		if (mayWant && (session.offerPending || offerDue(session, now, poll) !== 'no') && session.settled) {
+		if (this.#wantsOffer(session, inbound, poll, now)) {
 			this.deps.desk.answerWithOffer(session, { uid, content: content ?? {}, replier, poll });
 			return;
 		}
 		replier.reply(content || uid !== session.uid ? encodeServerToAgent(uid, content ?? {}) : session.ack);
+	}
+
+	/** A status is what asks for an offer; a poll is the only time there is for one. */
+	#wantsOffer(session: AgentSession, { message }: Inbound, poll: number | null, now: number): boolean {
+		if (!session.settled || !session.capabilities.has('AcceptsRemoteConfig')) return false;
+		if (session.offerPending) return true;
+		const asks = poll !== null || message.parts.remoteConfigStatus !== undefined || session.sent === null;
+		return asks && offerDue(session, now, poll) !== 'no';
 	}
 
 	#content(session: AgentSession, uid: InstanceUid, standing: Standing, now: number): ServerContent | null {

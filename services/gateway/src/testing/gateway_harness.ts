@@ -143,7 +143,7 @@ function assign(
 	const attempt = options.attempt ?? 0;
 	const row: MemoryAssignment = {
 		versionId,
-		offeredHash: offeredHash(version.contentHash, attempt),
+		offeredHash: Uint8Array.from(offeredHash(version.contentHash, attempt)),
 		attempt,
 		seq: (state.assignments.get(agentId)?.seq ?? 0) + 1,
 		cause: 'rollout',
