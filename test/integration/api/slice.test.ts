@@ -25,5 +25,9 @@ test('from a configuration to a rollout with its start command', async () => {
 	expect(open.map(({ kind, actor }) => [kind, actor])).toEqual([['start', 'token:first-admin']]);
 
 	const rollout = await stage.must('getRollout', { params: { rollout: created.body.id } });
-	expect(rollout).toMatchObject({ state: 'Pending', commands: ['cancel', 'start'], steps: [{ size: '5 %', dwell: '5m' }, {}, {}, {}] });
+	expect(rollout).toMatchObject({
+		state: 'Pending',
+		commands: ['cancel', 'start'],
+		steps: [{ size: '5 %', dwell: '5m' }, {}, {}, {}],
+	});
 });

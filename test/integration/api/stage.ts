@@ -3,7 +3,7 @@ import { type Api, createApi } from '@ampora/api';
 import type { OperationId, Role } from '@ampora/api-contract';
 import { routes } from '@ampora/api-contract';
 import { bootstrapTokens } from '@ampora/control';
-import { createMemoryBackplane } from '@ampora/dispatch';
+import { type Backplane, createMemoryBackplane } from '@ampora/dispatch';
 import { newId, systemClock } from '@ampora/runtime';
 import { type ControlStore, connect, createControlStore, type Database } from '@ampora/store';
 import { createTracer, silentLogger } from '@ampora/telemetry';
@@ -36,6 +36,7 @@ export interface ApiStage extends AsyncDisposable {
 	/** The body of a success; fails the test otherwise. */
 	must(operation: OperationId, options?: CallOptions): Promise<Loose>;
 	token(role: Role): Promise<string>;
+	readonly backplane: Backplane;
 	/** Agents as a gateway would have registered them, in the built-in group. */
 	agents(count: number, columns?: Partial<AgentColumns>): Promise<string[]>;
 }
@@ -67,7 +68,9 @@ export async function apiStage({ decisionWaitMs = 50, bodyBytesMax = 1_048_576 }
 		const response = await api.server.inject({
 			method,
 			url,
-			...(options.query && { query: Object.fromEntries(Object.entries(options.query).map(([k, v]) => [k, String(v)])) }),
+			...(options.query && {
+				query: Object.fromEntries(Object.entries(options.query).map(([k, v]) => [k, String(v)])),
+			}),
 			...(options.body !== undefined && { payload: options.body as object }),
 			headers: {
 				...(token && { authorization: `Bearer ${token}` }),
@@ -86,6 +89,7 @@ export async function apiStage({ decisionWaitMs = 50, bodyBytesMax = 1_048_576 }
 	return {
 		api,
 		database,
+		backplane,
 		store,
 		admin: tokens.admin,
 		call,
