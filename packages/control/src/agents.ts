@@ -1,10 +1,10 @@
 import { type Agent, type AgentSummary, type AnswerOf, type InputOf, uuidShape } from '@ampora/api-contract';
 import { agentCapabilities } from '@ampora/opamp';
-import { type AgentId, ok } from '@ampora/runtime';
+import { ok } from '@ampora/runtime';
 import type { AgentFilter, AgentRow, Repositories } from '@ampora/store';
 import type { Caller } from './caller.js';
 import { instantShape, rowAfter, rowCursor } from './cursor.js';
-import { notFound, type Outcome, refuse } from './errors.js';
+import { notFound, type Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
 import { hideSecrets } from './secret_settings.js';

@@ -1,9 +1,10 @@
-import type { AnswerOf, CommandAnswer, commandInputs, InputOf } from '@ampora/api-contract';
+import type { AnswerOf, CommandAnswer, InputOf } from '@ampora/api-contract';
 import { type CommandKind, commandAllowed, legality, type Rollout } from '@ampora/rollout';
 import { type AgentId, newId, ok, type Result } from '@ampora/runtime';
 import { type CommandRow, type RolloutRow, uniqueViolation } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
+import { awaitDecision, type Kind, toCommand, writeCommand } from './command_rows.js';
 import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
 import { followUp } from './follow_up.js';
 import { hint } from './hints.js';
@@ -13,7 +14,6 @@ import { resolveAgents } from './references.js';
 import { rolloutLinks, showRollout } from './rollout_view.js';
 
 type Done = AnswerOf<'pauseRollout'>;
-type Kind = keyof typeof commandInputs;
 
 /** What any command may carry; each kind's own schema says which of it. */
 export interface CommandArgs {
@@ -23,25 +23,6 @@ export interface CommandArgs {
 	readonly force?: boolean | undefined;
 	readonly by?: number | undefined;
 	readonly agents?: readonly string[] | undefined;
-}
-
-const decisionWaitMs = 3_000;
-/** How often a waiting command is looked at: soon at first, because most are decided in milliseconds. */
-const lookMs = [5, 10, 20, 40, 80] as const;
-
-export function toCommand(row: CommandRow): CommandAnswer {
-	const { id, rolloutId, kind, actor, accepted, code, message, createdAt, decidedAt } = row;
-	return {
-		id,
-		rollout: rolloutId,
-		kind,
-		actor,
-		state: decidedAt === null ? 'open' : accepted === true ? 'accepted' : 'refused',
-		code,
-		message,
-		createdAt: createdAt.toISOString(),
-		decidedAt: decidedAt?.toISOString() ?? null,
-	};
 }
 
 export function refuseIllegal(rollout: Rollout, kind: CommandKind) {
@@ -68,51 +49,6 @@ async function toArgs(deps: ControlDeps, args: CommandArgs): Promise<Result<obje
 	}
 	const { reason, reasons, force, by } = args;
 	return ok(JSON.parse(JSON.stringify({ reason, reasons, force, extendMs: by, agentIds })));
-}
-
-const actionNames: Record<Kind, string> = {
-	start: 'Start',
-	cancel: 'Cancel',
-	pause: 'Pause',
-	resume: 'Resume',
-	advance: 'Advance',
-	extend: 'Extend',
-	abort: 'Abort',
-	retry: 'Retry',
-	exclude: 'Exclude',
-	rollback: 'Rollback',
-};
-
-/** Intent and audit in one transaction; the engine decides. */
-async function writeCommand(
-	{ store }: ControlDeps,
-	caller: Caller,
-	{ rollout, kind, args }: { rollout: Rollout; kind: Kind; args: object },
-): Promise<string> {
-	const id = newId<string>();
-	const { actor, idempotencyKey, traceparent } = caller;
-	await store.transaction(async (repositories) => {
-		await repositories.commands.insert({ id, rolloutId: rollout.id, kind, args, actor, idempotencyKey, traceparent });
-		await audit(repositories, caller, {
-			action: `Rollout.${actionNames[kind]}Requested`,
-			entity: ['rollout', rollout.id],
-			before: { state: rollout.state },
-			after: { command: id, ...args },
-		});
-	});
-	return id;
-}
-
-async function awaitDecision(deps: ControlDeps, rollout: string, id: string): Promise<CommandRow> {
-	const { store, clock } = deps;
-	const deadlineMs = clock.monotonicMs() + (deps.decisionWaitMs ?? decisionWaitMs);
-	for (let look = 0; ; look += 1) {
-		const row = await store.commands.find(rollout, id);
-		if (row === null) throw new Error('a command was inserted and is not there');
-		const leftMs = deadlineMs - clock.monotonicMs();
-		if (row.decidedAt !== null || leftMs <= 0) return row;
-		await clock.sleep(Math.min(leftMs, lookMs[Math.min(look, lookMs.length - 1)] ?? 80));
-	}
 }
 
 async function answerOf(deps: ControlDeps, row: CommandRow, found: RolloutRow): Outcome<Done> {

@@ -108,7 +108,7 @@ async function retry(repositories: Repositories, caller: Caller, { found, agents
 		});
 	}
 	await repositories.rollouts.releaseQuarantine(old.versionId, chosen);
-	const rollout = await writeNewRollout(repositories, caller, {
+	const { rollout } = await writeNewRollout(repositories, caller, {
 		groupId: old.groupId,
 		version: { id: old.versionId, ref: versionRef },
 		spec: old.spec,

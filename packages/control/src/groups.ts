@@ -1,10 +1,10 @@
-import { type AnswerOf, type Group, type InputOf, uuidShape } from '@ampora/api-contract';
+import type { AnswerOf, Group, InputOf } from '@ampora/api-contract';
 import { type GroupId, newId, ok } from '@ampora/runtime';
 import { type GroupRow, type Repositories, uniqueViolation } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
-import { notFound, type Outcome, refuse } from './errors.js';
+import { type Outcome, refuse } from './errors.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup, resolveAgents } from './references.js';
 import { unitOfWork } from './unit_of_work.js';

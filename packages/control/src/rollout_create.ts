@@ -4,6 +4,7 @@ import { type GroupId, newId, ok, type RolloutId, type VersionId } from '@ampora
 import { type GroupRow, type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
+import { awaitDecision, writeCommand } from './command_rows.js';
 import { ensureConfiguration } from './configurations.js';
 import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
@@ -91,7 +92,7 @@ export async function writeNewRollout(
 		start: boolean;
 		onlyAgents: readonly string[] | null;
 	},
-): Promise<Rollout> {
+): Promise<{ rollout: Rollout; startCommand: string | null }> {
 	const { groupId, version, spec, start, onlyAgents } = given;
 	const createdAtMs = await repositories.rollouts.databaseNowMs();
 	const rollout = newRollout({ id: newId<RolloutId>(), groupId, versionId: version.id, spec, createdAtMs });
@@ -111,9 +112,10 @@ export async function writeNewRollout(
 		entity: ['rollout', rollout.id],
 		after: { version: version.ref, groupId, strategy: spec.strategy, ...(onlyAgents && { agents: onlyAgents.length }) },
 	});
-	if (start) {
+	const startCommand = start ? newId<string>() : null;
+	if (startCommand !== null) {
 		await repositories.commands.insert({
-			id: newId(),
+			id: startCommand,
 			rolloutId: rollout.id,
 			kind: 'start',
 			args: {},
@@ -122,10 +124,10 @@ export async function writeNewRollout(
 			traceparent,
 		});
 	}
-	return rollout;
+	return { rollout, startCommand };
 }
 
-async function write(repositories: Repositories, caller: Caller, input: Input): Outcome<RolloutRow> {
+async function write(repositories: Repositories, caller: Caller, input: Input): Outcome<Written> {
 	const group = await findGroup(repositories, input.group);
 	if (!group.ok) return group;
 	const { id: groupId, name, builtIn } = group.value;
@@ -142,7 +144,7 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 	if (!spec.ok) return spec;
 	const version = await publishedVersion(repositories, caller, { input, group: group.value });
 	if (!version.ok) return version;
-	const rollout = await writeNewRollout(repositories, caller, {
+	const { rollout, startCommand } = await writeNewRollout(repositories, caller, {
 		groupId,
 		version: { id: version.value.id as VersionId, ref: refOf(version.value) },
 		spec: spec.value,
@@ -151,8 +153,41 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 	});
 	const row = await repositories.rollouts.find(rollout.id);
 	if (row === null) throw new Error('a rollout was inserted and is not there');
-	return ok(row);
+	return ok({ row, startCommand });
 }
+
+interface Written {
+	readonly row: RolloutRow;
+	/** The command that starts it; null: it is started by hand. */
+	readonly startCommand: string | null;
+}
+
+/**
+ * Waits for the engine to start it. A rollout that may not start (nobody could be rolled back, say) is cancelled, so that it does not
+ * stay and hold up the group, and its creation is refused with the engine's reason.
+ */
+async function started(deps: ControlDeps, caller: Caller, { row, startCommand }: Written): Outcome<Accepted> {
+	const { rollout } = row;
+	await hint(deps, rollout.id);
+	if (startCommand === null) return ok(accepted(row));
+	const decided = await awaitDecision(deps, rollout.id, startCommand);
+	const now = await deps.store.rollouts.find(rollout.id);
+	if (decided.accepted !== false) return ok(accepted(now ?? row));
+	const args = { reason: 'it could not start' };
+	await writeCommand(
+		deps,
+		{ ...caller, idempotencyKey: null },
+		{ rollout: now?.rollout ?? rollout, kind: 'cancel', args },
+	);
+	await hint(deps, rollout.id);
+	return refuse('command-refused', decided.message ?? 'the rollout could not start', {
+		details: { rollout: rollout.id, command: 'start', reason: decided.code },
+		...(decided.code === 'no-way-back' && { action: noWayBackAction }),
+	});
+}
+
+const noWayBackAction =
+	'Create it with acceptNoWayBack (--accept-no-way-back), or name the version they would go back to with rollbackTo (--rollback-to).';
 
 /** The rollout this key made before; a request for another group or version under the same key is a mistake. */
 async function repeated({ store }: ControlDeps, { actor, idempotencyKey }: Caller, input: Input) {
@@ -185,9 +220,7 @@ export async function createRollout(deps: ControlDeps, caller: Caller, input: In
 	if (before !== null) return before;
 	try {
 		const written = await unitOfWork(deps.store, (repositories) => write(repositories, caller, input));
-		if (!written.ok) return written;
-		await hint(deps, written.value.rollout.id);
-		return ok(accepted(written.value));
+		return written.ok ? await started(deps, caller, written.value) : written;
 	} catch (error) {
 		const own = uniqueViolation(error) === undefined ? null : await repeated(deps, caller, input);
 		if (own !== null) return own;
