@@ -19,20 +19,22 @@ test('nothing names a place on one particular machine', () => {
 	expect(linesMatching(others, /\bregistry\.[a-z-]+\.(org|com|io|net)\b/)).toEqual([]);
 });
 
-test('the environment is read in one place, for the config.ts of every process', () => {
-	const others = product.filter((file) => file !== 'packages/runtime/src/service.ts');
+test('the environment is read where a process starts, and given to its config.ts', () => {
+	const starts = ['packages/runtime/src/service.ts', 'packages/cli/src/main.ts'];
+	const others = product.filter((file) => !starts.includes(file));
 	expect(others.length).toBeGreaterThan(50);
 	expect(linesMatching(others, /process\.env\b/)).toEqual([]);
 });
 
-/** Longer than that, a file has more than one subject. These were found so: each may only shrink. */
-const linesMax = 600;
+/** Longer than that, a file has more than one subject; a file of tests is a list, and may be longer. */
+const linesMax = (file: string): number => (file.endsWith('.test.ts') ? 1_000 : 600);
+/** Were longer when the limit came: file → its lines then. Each may only shrink, and leaves when it is short enough. */
 const longer: Readonly<Record<string, number>> = {};
 
 test('files stay readable', () => {
 	const sources = files.filter((file) => /^(packages|services|test|deploy)\/.*\.(ts|tsx|mjs|go)$/.test(file));
 	const lengths = sources.map((file) => [file, textOf(file).split('\n').length] as const);
-	expect(lengths.filter(([file, lines]) => lines > (longer[file] ?? linesMax))).toEqual([]);
-	const stillLonger = new Set(lengths.filter(([, lines]) => lines > linesMax).map(([file]) => file));
+	expect(lengths.filter(([file, lines]) => lines > (longer[file] ?? linesMax(file)))).toEqual([]);
+	const stillLonger = new Set(lengths.filter(([file, lines]) => lines > linesMax(file)).map(([file]) => file));
 	expect(Object.keys(longer).filter((file) => !stillLonger.has(file))).toEqual([]);
 });
