@@ -13,6 +13,7 @@ export { dueObservedMs, plannedMembersMax, snapshotNeeds } from './needs.js';
 export { newRollout } from './new_rollout.js';
 export { offersOf } from './offers.js';
 export { type Plan, planTargets } from './plan.js';
+export { invariants, rolloutReference } from './reference.js';
 export {
 	defaultGates,
 	defaultSpec,
