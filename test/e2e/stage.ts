@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import type { FleetStats, OfferRecord } from '../support/fleet/ledger.js';
+import { type FleetStats, hostMonotonicMs, type OfferRecord } from '../support/fleet/ledger.js';
 import { FleetProcess } from '../support/fleet/process.js';
 import { Campaign } from '../support/stack/campaign.js';
 import { type OwnServers, startOwnServers } from '../support/stack/own_servers.js';
@@ -98,6 +98,24 @@ export async function offersOf(fleet: FleetProcess, version: string): Promise<Of
 	const hashes = await hashesOf(fleet, version);
 	return (await fleet.offers()).filter(({ hash }) => hashes.has(hash));
 }
+
+/**
+ * Cuts the connections of these agents, a few at a time, again and again until `untilMs`: each comes back at once and is handed what
+ * there is to be handed. Longer than a gateway's own look for changed assignments, it leaves no way untried.
+ */
+export async function reconnectUntil(fleet: FleetProcess, { from, to }: { from: number; to: number }, untilMs: number) {
+	const { connected } = fleet.stats;
+	const size = Math.ceil((to - from) / 5);
+	for (let at = from; hostMonotonicMs() < untilMs; at = at + size >= to ? from : at + size) {
+		const { connects } = fleet.stats;
+		const wave = { from: at, to: Math.min(to, at + size) };
+		await fleet.kill(wave, 0);
+		await fleet.until((now) => now.connected === connected && now.connects >= connects + wave.to - wave.from);
+	}
+}
+
+/** When an event of the database's clock happened, on the clock that offers are timed by: both are clocks of this host. */
+export const onMonotonicClock = (at: string): number => Date.parse(at) - Date.now() + hostMonotonicMs();
 
 /** How many agents last answered APPLIED for one of these hashes. */
 export const appliedOf = ({ reported }: Readonly<FleetStats>, hashes: ReadonlySet<string>): number =>

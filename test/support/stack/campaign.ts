@@ -4,6 +4,7 @@ import {
 	type Client,
 	type OperationId,
 	type RolloutAnswer,
+	type RolloutEventAnswer,
 	type RolloutRequest,
 	type RolloutTargetAnswer,
 	StreamBroken,
@@ -91,10 +92,24 @@ export class Campaign {
 		return targets;
 	}
 
-	/** Every event in words, oldest first: what a failed test shows. */
-	async story(rollout: string): Promise<string[]> {
-		const { items } = await this.call('listRolloutEvents', { params: { rollout }, query: { limit: 500 } });
-		return items.map(({ at, kind, text }) => `${at} ${kind}: ${text}`);
+	/** Every event, oldest first. */
+	async events(rollout: string): Promise<RolloutEventAnswer[]> {
+		const events: RolloutEventAnswer[] = [];
+		for (let after: number | null = 0; after !== null; ) {
+			const page: AnswerOf<'listRolloutEvents'> = await this.call('listRolloutEvents', {
+				params: { rollout },
+				query: { limit: 500, after },
+			});
+			events.push(...page.items);
+			after = page.nextCursor === null ? null : Number(page.nextCursor);
+		}
+		return events;
+	}
+
+	/** The same in words: what a failed test shows. */
+	async story(rollout: string): Promise<string> {
+		const events = await this.events(rollout);
+		return events.map(({ at, kind, text }) => `${at} ${kind}: ${text}`).join('\n');
 	}
 
 	async #watch(
