@@ -292,6 +292,7 @@ export const routes = {
 		errors: [
 			'not-found',
 			'rollout-active',
+			'command-refused',
 			'version-not-published',
 			'group-not-a-target',
 			'config-invalid',

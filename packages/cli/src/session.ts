@@ -1,7 +1,13 @@
-import type { AnswerOf, OperationId, RolloutAnswer } from '@ampora/api-contract';
+import {
+	type AnswerOf,
+	type CallInput,
+	type ClientError,
+	createClient,
+	type OperationId,
+	type RolloutAnswer,
+} from '@ampora/api-contract';
 import type { Result } from '@ampora/runtime';
 import type { Command } from 'commander';
-import { type CallInput, type ClientError, createClient } from './client.js';
 import { CommandFailed, exitCodes } from './exit_codes.js';
 import type { Io } from './io.js';
 

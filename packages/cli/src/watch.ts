@@ -1,5 +1,4 @@
-import type { RolloutAnswer } from '@ampora/api-contract';
-import { StreamBroken } from './client.js';
+import { type RolloutAnswer, StreamBroken } from '@ampora/api-contract';
 import { CommandFailed, type ExitCode, exitCodes } from './exit_codes.js';
 import { jsonLines, liveView } from './output/live.js';
 import type { Session } from './session.js';

@@ -1,8 +1,7 @@
 import type { AnswerOf, CommandAnswer, InputOf } from '@ampora/api-contract';
 import { type CommandKind, commandAllowed, legality, type Rollout } from '@ampora/rollout';
-import { type AgentId, newId, ok, type Result } from '@ampora/runtime';
+import { type AgentId, ok, type Result } from '@ampora/runtime';
 import { type CommandRow, type RolloutRow, uniqueViolation } from '@ampora/store';
-import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { awaitDecision, type Kind, toCommand, writeCommand } from './command_rows.js';
 import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
