@@ -8,8 +8,8 @@ import {
 } from '@ampora/api-contract';
 import { liveView } from '@ampora/cli';
 import { FleetProcess } from '../support/fleet/process.js';
+import { type Installation, startInstallation } from '../support/installation.js';
 import { baseline, broken, brokenError, brokenMarker, brokenShare, corrected } from './configs.js';
-import { type Installation, startInstallation } from './installation.js';
 
 export interface DemoOptions {
 	readonly agents: number;
