@@ -71,9 +71,12 @@ function foldFacts(draft: Draft, tick: Tick): void {
 		if (folded.dispatch) draft.dispatch(target.agentId);
 		if (folded.withdraw) draft.withdraw.push(target.agentId);
 		if (folded.quarantine !== null) draft.quarantine.push({ agentId: target.agentId, reason: folded.quarantine });
-		if (draft.target(target.agentId) !== target) latchGates(draft);
+		if (countsMore(target, folded.target)) latchGates(draft);
 	}
 }
+
+const countsMore = (before: Target, after: Target): boolean =>
+	Object.keys(after.against).length > Object.keys(before.against).length;
 
 function foldContext(draft: Draft, target: Target, { held }: Tick): FoldContext {
 	const { rollout } = draft;

@@ -34,7 +34,7 @@ export class Draft {
 		this.nowMs = snapshot.nowMs;
 		this.seq = snapshot.rollout.seq + 1;
 		this.#rollout = snapshot.rollout;
-		for (const step of snapshot.steps) this.#steps.set(step.index, step);
+		for (const step of snapshot.steps.toSorted((a, b) => a.index - b.index)) this.#steps.set(step.index, step);
 		const { changed, fill, admit, back, named } = snapshot;
 		for (const view of [...changed, ...fill, ...admit, ...back, ...named]) {
 			this.#targets.set(view.target.agentId, view.target);
@@ -46,8 +46,9 @@ export class Draft {
 		return this.#rollout;
 	}
 
+	/** In order: a step that is started comes after all before it. */
 	get steps(): readonly Step[] {
-		return [...this.#steps.values()].toSorted((a, b) => a.index - b.index);
+		return [...this.#steps.values()];
 	}
 
 	get current(): Step | null {

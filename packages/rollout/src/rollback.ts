@@ -2,6 +2,7 @@ import { confirm, list, wayBack } from './back.js';
 import type { Draft } from './draft.js';
 import { dispatched } from './fold_context.js';
 import type { AgentFacts, Target, TargetView } from './model.js';
+import { byGate } from './names.js';
 import { backSlots } from './needs.js';
 import { moveTo } from './states.js';
 import { inFlightOf } from './tally.js';
@@ -38,9 +39,11 @@ function sendBack(draft: Draft, target: Target, facts: AgentFacts): void {
 		draft.put(list(target, 'moved-on'));
 	} else if (versionId === null) {
 		draft.put(list(target, 'no-way-back'));
+	} else if (row.versionId === versionId && row.answer === 'applied') {
+		draft.put(confirm(target, rollout));
 	} else if (row.versionId === versionId && row.rolloutId === rollout.id) {
 		// It was restored before: the row already points back.
-		draft.put(row.answer === 'applied' ? confirm(target, rollout) : awaiting(target, facts, row.seq, draft));
+		draft.put(awaiting(target, facts, row.seq, draft));
 	} else {
 		draft.assignments.push({
 			agentId: target.agentId,
@@ -82,10 +85,16 @@ export function restoreFailed(draft: Draft, views: readonly TargetView[]): void 
 			cause: 'restore',
 			expectedSeq: row.seq,
 		});
-		draft.put(awaiting(target, facts, row.seq + 1, draft));
+		draft.put(awaiting(retired(target), facts, row.seq + 1, draft));
 		if (facts.session === 'live') draft.dispatch(target.agentId);
 	}
 }
+
+/** On its previous version it is no evidence any more, for gates that have not judged it yet: it leaves their N. */
+const retired = (target: Target): Target => ({
+	...target,
+	judged: byGate((gate) => target.judged[gate] === true || target.against[gate] !== undefined),
+});
 
 const isRestorable = (target: Target, facts: AgentFacts, draft: Draft): boolean =>
 	(target.state === 'Failed' || target.state === 'Reverted') &&

@@ -114,7 +114,6 @@ function combine(a: StepCounters, b: StepCounters, sign: 1 | -1): StepCounters {
 
 export const addCounters = (a: StepCounters, b: StepCounters): StepCounters => combine(a, b, 1);
 export const subtractCounters = (a: StepCounters, b: StepCounters): StepCounters => combine(a, b, -1);
-export const addGateTally = (a: GateTally, b: GateTally): GateTally => combineGate(a, b, 1);
 
 /**
  * An operator accepts what counts against these gates: all of k leaves k and n, without a look at the targets. `fresh` of them began to
@@ -197,5 +196,16 @@ export const addBack = (a: BackCounters, b: BackCounters, sign: 1 | -1): BackCou
 });
 
 /** The same gate over several steps. */
-export const gateOver = (steps: readonly Step[], gate: GateName): GateTally =>
-	steps.reduce((sum, step) => addGateTally(sum, step.counters.gates[gate]), emptyGateTally);
+export function gateOver(steps: readonly Step[], gate: GateName): GateTally {
+	const sum = { ...emptyGateTally };
+	for (const { counters } of steps) {
+		const { n, k, accepted, pushed, judged, capable } = counters.gates[gate];
+		sum.n += n;
+		sum.k += k;
+		sum.accepted += accepted;
+		sum.pushed += pushed;
+		sum.judged += judged;
+		sum.capable += capable;
+	}
+	return sum;
+}
