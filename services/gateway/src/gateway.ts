@@ -109,7 +109,7 @@ class RunningGateway implements Gateway {
 		this.#store = store;
 		const meters = createMeters(deps.registry);
 		this.#meters = meters;
-		const onSuperseded = (session: AgentSession) => this.#supersede(session);
+		const onSuperseded = (session: AgentSession) => this.#sessions.supersede(session);
 		const onLearned = (session: AgentSession) => this.#learned(session);
 		const ears = { onSuperseded, onLearned };
 		const shared = { gateway, store, directory, backplane, log, tracer, clock, random, limits, meters, ...ears };
@@ -300,15 +300,9 @@ class RunningGateway implements Gateway {
 			else rider.gone = true;
 	}
 
-	#supersede(session: AgentSession): void {
-		if (session.ended) return;
-		this.#sessions.end(session, 'superseded');
-		session.carrier.closeIfUnused(1000, 'replaced by a newer connection');
-	}
-
 	#refused(agentId: AgentSession['agentId'], epoch: number): void {
 		const session = this.#sessions.of(agentId);
-		if (session?.epoch === epoch) this.#supersede(session);
+		if (session?.epoch === epoch) this.#sessions.supersede(session);
 	}
 
 	#learned(session: AgentSession): void {

@@ -33,8 +33,8 @@ export interface AdmissionDeps {
 
 /** First messages are collected for so long: one round trip serves all. */
 const collectMs = 3;
-/** Status told with the close of a socket that nobody could be admitted on: try again later. */
-const tryAgainLater = 1013;
+/** Told with the close of a socket that nobody could be admitted on. */
+export const tryAgainLater = 1013;
 
 interface Admitted {
 	readonly applicant: Applicant;
@@ -61,9 +61,9 @@ export class Admission {
 		return this.#queued + this.#delayed;
 	}
 
-	/** False: too many wait; the applicant was not taken. */
+	/** False: too many wait, or the database is away; the applicant was not taken. */
 	apply(applicant: Applicant): boolean {
-		if (this.waiting >= this.deps.limits.admissionsMax) return false;
+		if (this.waiting >= this.deps.limits.admissionsMax || !this.deps.lease.usable) return false;
 		this.#begin(applicant);
 		return true;
 	}
@@ -88,9 +88,7 @@ export class Admission {
 			return;
 		}
 		this.#takeovers.record(applicant.uid, continues, now);
-		const { carrier } = older;
-		this.deps.sessions.end(older, 'superseded');
-		carrier.closeIfUnused(1000, 'replaced by a newer connection');
+		this.deps.sessions.supersede(older);
 		this.#afterSaving(applicant, older);
 	}
 
@@ -247,7 +245,7 @@ export class Admission {
 		for (const [at, { session, connected }] of admitted.entries()) {
 			const outcome = outcomes[at];
 			if (outcome) meters.opamp.ampora_session_ownership_acquires_total.inc({ outcome: outcome.kind });
-			if (outcome?.kind === 'lost') this.#giveWay(session);
+			if (outcome?.kind === 'lost') this.deps.sessions.supersede(session);
 			else if (outcome?.kind === 'stolen') evict(outcome.from.gateway, session.agentId, outcome.from.sessionEpoch);
 			else if (connected.previous) evict(connected.previous.gateway, session.agentId, connected.previous.sessionEpoch);
 		}
@@ -258,11 +256,6 @@ export class Admission {
 		this.deps.backplane.evict(from, evictions).catch((error: unknown) => {
 			this.deps.log.debug('an eviction was not sent', { target_instance: from, error });
 		});
-	}
-
-	#giveWay(session: AgentSession): void {
-		this.deps.sessions.end(session, 'superseded');
-		session.carrier.closeIfUnused(1000, 'replaced by a newer connection');
 	}
 
 	/** From here on the session is heard: its first message, then what came meanwhile, in order. */

@@ -1,6 +1,6 @@
 import { type InstanceUid, type RefusalCode, type ScannedMessage, scanAgentToServer, unframe } from '@ampora/opamp';
 import type { Clock } from '@ampora/runtime';
-import type { Admission } from '../admission/admission.js';
+import { type Admission, tryAgainLater } from '../admission/admission.js';
 import { Applicant } from '../admission/applicant.js';
 import type { Credential } from '../endpoint/enrollment.js';
 import type { HttpReply } from '../endpoint/http_reply.js';
@@ -102,7 +102,8 @@ export class Intake {
 	#apply(applicant: Applicant, replier: Replier): void {
 		if (this.deps.admission.apply(applicant)) return;
 		applicant.carrier.forget(applicant.uid);
-		this.#reject(replier, applicant.uid, 'overloaded', 'too many agents are connecting');
+		this.#reject(replier, applicant.uid, 'overloaded', 'no new sessions now');
+		applicant.carrier.closeIfUnused(tryAgainLater, 'no new sessions now');
 	}
 
 	#reject(replier: Replier, uid: InstanceUid, code: RefusalCode, message: string): void {

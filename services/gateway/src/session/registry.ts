@@ -13,6 +13,8 @@ export interface SessionsDeps {
 	readonly release: (claim: OwnershipClaim) => void;
 }
 
+const normalClosure = 1000;
+
 /** All sessions of this gateway. `end` is the only way out. */
 export class Sessions {
 	readonly #byAgent = new Map<AgentId, AgentSession>();
@@ -54,10 +56,17 @@ export class Sessions {
 	/** A session of the same agent that is still here is superseded by it. */
 	add(session: AgentSession): void {
 		const older = this.#byAgent.get(session.agentId);
-		if (older) this.end(older, 'superseded');
+		if (older) this.supersede(older);
 		this.#byAgent.set(session.agentId, session);
 		this.#byUid.set(session.uid, session);
 		this.deps.meters.opamp.ampora_opamp_active_sessions.inc({ transport: session.carrier.transport });
+	}
+
+	/** A newer session of this agent exists, here or elsewhere. */
+	supersede(session: AgentSession): void {
+		if (session.ended) return;
+		this.end(session, 'superseded');
+		session.carrier.closeIfUnused(normalClosure, 'replaced by a newer connection');
 	}
 
 	renamed(session: AgentSession): void {

@@ -3,6 +3,7 @@ import { createMemoryBackplane, createMemoryDirectory, dispatchTimeoutMs } from 
 import { type InstanceUid, offeredHash } from '@ampora/opamp';
 import {
 	type AgentId,
+	type Clock,
 	type GatewayId,
 	type RolloutId,
 	seededRandom,
@@ -75,6 +76,7 @@ export interface AssignOptions {
 export async function startGatewayUnderTest(
 	options: Partial<GatewayOptions> = {},
 	world: GatewayWorld = createGatewayWorld(),
+	clock: Clock = systemClock,
 ) {
 	const name = options.gateway ?? ('gw-1' as GatewayId);
 	const registry = createMetricsRegistry();
@@ -84,7 +86,7 @@ export async function startGatewayUnderTest(
 	const { store, directory, backplane } = world;
 	const { state } = store;
 	const gateway = createGateway(
-		{ store: store.gateway, directory, backplane, registry, logger, tracer, health, random: seededRandom(1) },
+		{ store: store.gateway, directory, backplane, registry, logger, tracer, health, clock, random: seededRandom(1) },
 		{ gateway: name, host: '127.0.0.1', port: 0, drainPeriodMs: 100, ...options },
 	);
 	await gateway.start();

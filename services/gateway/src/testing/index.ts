@@ -7,6 +7,7 @@ export {
 	startGatewayUnderTest,
 	yamlFile,
 } from './gateway_harness.js';
+export { skewedClock } from './skewed_clock.js';
 export {
 	bearer,
 	connectAgent,
