@@ -1,8 +1,18 @@
 // Everything that is made from something else: typed messages from proto/, and SQL and Lua files as modules, so that the same
 // import works from source, in tests and in a bundle. The output (src/gen) is not committed.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -36,23 +46,47 @@ const textTargets = [
 function generateProto(into, { path, out, options }) {
 	if (!existsSync(join(root, 'proto', path))) return;
 	const target = join(into, out);
-	rmSync(target, { recursive: true, force: true });
-	mkdirSync(target, { recursive: true });
-	const template = {
-		version: 'v2',
-		plugins: [
-			{
-				local: join(root, 'node_modules/.bin/protoc-gen-ts_proto'),
-				out: target,
-				opt: options.split(','),
-			},
-		],
-	};
-	execFileSync(
-		join(root, 'node_modules/.bin/buf'),
-		['generate', join(root, 'proto'), '--path', join(root, 'proto', path), '--template', JSON.stringify(template)],
-		{ cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
-	);
+	const fresh = mkdtempSync(join(tmpdir(), 'ampora-generate-'));
+	try {
+		const plugin = { local: join(root, 'node_modules/.bin/protoc-gen-ts_proto'), out: fresh, opt: options.split(',') };
+		const template = JSON.stringify({ version: 'v2', plugins: [plugin] });
+		execFileSync(
+			join(root, 'node_modules/.bin/buf'),
+			['generate', join(root, 'proto'), '--path', join(root, 'proto', path), '--template', template],
+			{ cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+		);
+		replaceChanged(fresh, target);
+	} finally {
+		rmSync(fresh, { recursive: true, force: true });
+	}
+}
+
+const filesIn = (folder) =>
+	existsSync(folder)
+		? readdirSync(folder, { recursive: true, withFileTypes: true })
+				.filter((entry) => entry.isFile())
+				.map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)))
+		: [];
+
+/** File by file, and only what differs: a process that reads the folder meanwhile never finds it empty. */
+function replaceChanged(fresh, target) {
+	const wanted = new Set(filesIn(fresh));
+	for (const name of wanted) {
+		const text = readFileSync(join(fresh, name), 'utf8');
+		writeChanged(join(target, name), text);
+	}
+	for (const name of filesIn(target)) if (!wanted.has(name) && !addedHere.has(name)) rmSync(join(target, name));
+}
+
+/** Beside what the plugin makes, in the same folder. */
+const addedHere = new Set(['descriptors.ts']);
+
+function writeChanged(file, text) {
+	if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+	mkdirSync(dirname(file), { recursive: true });
+	const beside = `${file}.${process.pid}`;
+	writeFileSync(beside, text);
+	renameSync(beside, file);
 }
 
 /** What server reflection answers from: the compiled service definition, as base64 of a FileDescriptorSet. */
@@ -71,7 +105,7 @@ function generateDescriptors(into, { path, out }) {
 		],
 		{ cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
 	);
-	writeFileSync(
+	writeChanged(
 		join(into, out, 'descriptors.ts'),
 		`/** proto/${path} as a FileDescriptorSet. */\nexport const descriptors = '${descriptors.toString('base64')}';\n`,
 	);
@@ -89,8 +123,7 @@ function generateText(into, { from, ext, out }) {
 			const text = readFileSync(join(folder, name), 'utf8');
 			return `/** ${from}/${name} */\nexport const ${camelCase(name.slice(0, -ext.length))} = ${JSON.stringify(text)};\n`;
 		});
-	mkdirSync(join(into, out, '..'), { recursive: true });
-	writeFileSync(join(into, out), exported.join('\n'));
+	writeChanged(join(into, out), exported.join('\n'));
 }
 
 /** drizzle-kit's migration folder as the list that drizzle's migrator takes. */
@@ -103,10 +136,8 @@ function generateMigrations(into) {
 		when: entry.when,
 		sql: readFileSync(join(folder, `${entry.tag}.sql`), 'utf8'),
 	}));
-	const out = join(into, 'packages/store/src/gen');
-	mkdirSync(out, { recursive: true });
-	writeFileSync(
-		join(out, 'migrations.ts'),
+	writeChanged(
+		join(into, 'packages/store/src/gen/migrations.ts'),
 		`/** The forward-only migrations of packages/store/migrations, oldest first. */\nexport const migrations: readonly { tag: string; when: number; sql: string }[] = ${JSON.stringify(migrations, null, '\t')};\n`,
 	);
 }
