@@ -1,0 +1,97 @@
+import type { AssignmentRow, DatabaseView } from './database_view.js';
+import * as dispatch from './dispatch.js';
+import { AssignmentHistory, type Check, type Checked, type Observation, StandingHistory } from './observation.js';
+import * as rollout from './rollout.js';
+
+export interface Violation {
+	/** D1 … D7, R1 … R16, `liveness`, `consistency` or `exception`. */
+	readonly invariant: string;
+	readonly message: string;
+	readonly atMs: number;
+}
+
+export interface CheckersDeps {
+	readonly db: DatabaseView;
+	readonly nowMs: () => number;
+	readonly trace: { line(text: string): void };
+}
+
+export interface Checkers {
+	readonly violations: readonly Violation[];
+	readonly failed: boolean;
+	check(seen: Observation): void;
+	/** An exception nobody expects in a process. */
+	unexpected(error: unknown): void;
+	/** Something that had to come about did not. */
+	unmet(what: 'liveness' | 'consistency', message: string): void;
+}
+
+const createChecks = (): Readonly<Record<string, Check>> => ({
+	D1: dispatch.D1,
+	D2: dispatch.D2,
+	D3: dispatch.D3(),
+	D4: dispatch.D4,
+	D5: dispatch.D5,
+	D6: dispatch.D6,
+	R1: rollout.R1,
+	R2: rollout.R2(),
+	R3: rollout.R3,
+	R4: rollout.R4,
+	R5: rollout.R5,
+	R6: rollout.R6,
+	R7: rollout.R7,
+	R8: rollout.R8,
+	R9: rollout.R9,
+	R10: rollout.R10,
+	R11: rollout.R11(),
+	R12: rollout.R12,
+	R13: rollout.R13,
+	R14: rollout.R14,
+	R15: rollout.R15,
+	R16: rollout.R16(),
+});
+
+/** All invariants, each a small function named by its id; the first that does not hold stops the world. */
+export function createCheckers({ db, nowMs, trace }: CheckersDeps): Checkers {
+	const checks = createChecks();
+	const history = new AssignmentHistory();
+	const standings = new StandingHistory();
+	const violations: Violation[] = [];
+	const report = (invariant: string, message: string) => {
+		trace.line(`${invariant} does not hold: ${message}`);
+		violations.push({ invariant, message, atMs: nowMs() });
+	};
+	return {
+		violations,
+		get failed() {
+			return violations.length > 0;
+		},
+		check(seen) {
+			if (seen.kind === 'looked') return;
+			if (seen.kind === 'committed') {
+				for (const row of seen.moved) history.moved(row, nowMs());
+				for (const id of db.rollouts()) standings.look(id, db.standing(id)?.offers === 'open', nowMs());
+				traceCommit(seen, trace);
+			}
+			const world: Checked = { db, history, standings, nowMs: nowMs() };
+			for (const [invariant, check] of Object.entries(checks)) {
+				const wrong = check(seen, world);
+				if (wrong !== null) report(invariant, wrong);
+			}
+		},
+		unmet: report,
+		unexpected(error) {
+			report('exception', error instanceof Error ? (error.stack ?? error.message) : String(error));
+		},
+	};
+}
+
+function traceCommit(
+	{ lease, decision, moved }: Extract<Observation, { kind: 'committed' }>,
+	trace: CheckersDeps['trace'],
+): void {
+	const { rollout } = decision;
+	const events = decision.events.map((event) => JSON.stringify(event)).join(' ');
+	const writes = moved.map((row: AssignmentRow) => `${row.agentId}:${row.seq}:${row.cause}`).join(' ');
+	trace.line(`commit e${lease.epoch} ${rollout.id} seq ${rollout.seq} ${rollout.state} ${events} ${writes}`);
+}

@@ -1,0 +1,382 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+	decide,
+	decisionDigest,
+	quietTickMs,
+	type Rollout,
+	type Step,
+	type Target,
+	type TargetState,
+} from '@ampora/rollout';
+import type { AgentId, RolloutId } from '@ampora/runtime';
+import type { RolloutRow } from './database_view.js';
+import type { Check, Observation } from './observation.js';
+
+type Committed = Extract<Observation, { kind: 'committed' }>;
+
+const ended: readonly Rollout['state'][] = [
+	'Completed',
+	'RolledBack',
+	'Aborted',
+	'Failed',
+	'Superseded',
+	'Cancelled',
+	'Rejected',
+];
+const hasEnded = (state: Rollout['state']): boolean => ended.includes(state);
+
+/** Assignments of the rollout's own version: everything else it writes leads back. */
+const forward = ({ decision, moved }: Committed) =>
+	moved.filter(
+		({ rolloutId, versionId, cause }) =>
+			rolloutId === decision.rollout.id &&
+			versionId === decision.rollout.versionId &&
+			(cause === 'rollout' || cause === 'retry'),
+	);
+
+/** Nothing moves towards the version while the rollout is paused or over, and a second later nothing is sent either. */
+export const R1: Check = (seen, { db, history, standings, nowMs }) => {
+	if (seen.kind === 'committed') {
+		const { state, tailUntilMs, pauseReasons } = seen.decision.rollout;
+		const tail = state === 'Completed' && tailUntilMs !== null;
+		const bad = forward(seen)[0];
+		if (bad && (state !== 'InProgress' || pauseReasons.length > 0) && !tail)
+			return `an assignment of the version was written while ${state} (${pauseReasons.join(', ')})`;
+	}
+	if (seen.kind === 'written' && seen.offer.seq !== null) {
+		const row = history.withSeq(seen.agentId, seen.offer.seq);
+		if (row?.rolloutId == null || (row.cause !== 'rollout' && row.cause !== 'retry')) return null;
+		// What it already runs by its own word, it may be given again.
+		const again =
+			db.standing(row.rolloutId)?.offers === 'answered' && db.assignment(seen.agentId)?.answer === 'applied';
+		const since = again ? null : standings.closedSinceMs(row.rolloutId);
+		if (since !== null && nowMs - since > 1_001)
+			return `the version was sent ${Math.round(nowMs - since)} ms after the rollout stopped letting it`;
+	}
+	return null;
+};
+
+/** One commit per journal seq, and none of an epoch older than the newest that committed. */
+export const R2 = (): Check => {
+	const seqs = new Map<RolloutId, number>();
+	let newest = 0;
+	return (seen, { db }) => {
+		if (seen.kind !== 'committed') return null;
+		const { lease, leaseBefore, decision, before } = seen;
+		if (lease.epoch < newest) return `epoch ${lease.epoch} committed after epoch ${newest}`;
+		newest = lease.epoch;
+		if (leaseBefore?.epoch !== lease.epoch || leaseBefore.holder !== lease.holder)
+			return `epoch ${lease.epoch} committed while the lease is at ${leaseBefore?.epoch}`;
+		if (leaseBefore.expiresAtMs <= db.nowMs()) return `epoch ${lease.epoch} committed with a lease that had expired`;
+		if (!decision.changed) return null;
+		const { id, seq } = decision.rollout;
+		if (seq !== before.rollout.seq + 1) return `seq ${seq} was committed over ${before.rollout.seq}`;
+		const last = seqs.get(id) ?? 0;
+		seqs.set(id, seq);
+		return seq === last + 1 || last === 0 ? null : `seq ${seq} follows ${last}`;
+	};
+};
+
+/** Decided again from a copy, it comes out the same. */
+export const R3: Check = (seen) => {
+	if (seen.kind !== 'committed') return null;
+	const again = decide(structuredClone(seen.loaded.snapshot));
+	const same = isDeepStrictEqual(decisionDigest(again), decisionDigest(seen.decision));
+	return same ? null : 'the same snapshot was decided in two ways';
+};
+
+const count = <T>(items: Iterable<T>, is: (item: T) => boolean): number => {
+	let n = 0;
+	for (const item of items) if (is(item)) n += 1;
+	return n;
+};
+const targetsOf = (row: RolloutRow): Target[] => [...row.targets.values()].map(({ target }) => target);
+
+const isInFlight = ({ state, seq }: Target): boolean => seq !== null && (state === 'Applying' || state === 'Pending');
+
+/** `maxInFlight` as the rollout means it: of everyone in it, joiners of the tail included. */
+export function capOf(rollout: Rollout, members: number): number {
+	const { maxInFlight } = rollout.spec;
+	if (maxInFlight === 'unlimited') return Number.POSITIVE_INFINITY;
+	return maxInFlight ?? Math.min(1_000, Math.max(1, Math.floor((members * 5 + 99) / 100)));
+}
+
+/** Pushed and unanswered agents stay within the cap, on the way there and on the way back. */
+export const R4: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed') return null;
+	const after = db.rollout(seen.decision.rollout.id);
+	if (after === null) return null;
+	const targets = targetsOf(after);
+	const cap = capOf(after.rollout, targets.length);
+	// What was on a socket when a pause took the rest back is adopted: it counts, and was not admitted now.
+	const inFlight = count(targets, isInFlight);
+	if (inFlight > cap && forward(seen).length > 0) return `${inFlight} in flight, ${cap} allowed`;
+	const back = count(targets, ({ back }) => back?.state === 'assigned');
+	const wroteBack = seen.moved.some(({ cause }) => cause === 'rollback' || cause === 'restore');
+	return back > cap && wroteBack ? `${back} on their way back, ${cap} allowed` : null;
+};
+
+/** No gate that counts words of the agents themselves is above its threshold when the next step begins. */
+export const R5: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed') return null;
+	const { before, decision } = seen;
+	const started = decision.rollout.currentStep;
+	const ending = before.rollout.currentStep;
+	const goesOn = ending !== null && (started !== ending || (decision.rollout.baking && !before.rollout.baking));
+	if (!goesOn || ended.includes(decision.rollout.state)) return null;
+	const after = db.rollout(decision.rollout.id);
+	if (after === null) return null;
+	const { thresholdPercent } = decision.rollout.spec.gates['apply-failed-ratio'];
+	const accepted = decision.rollout.acceptedSeq['apply-failed-ratio'] ?? -1;
+	const judged = targetsOf(after).filter(({ step, state, reports, against }) => {
+		const since = against['apply-failed-ratio'];
+		const pushed =
+			step !== null && step <= ending && !['Pending', 'Deferred', 'Skipped', 'AlreadyApplied'].includes(state);
+		return pushed && reports.configStatus && (since === undefined || since > accepted);
+	});
+	for (const cohort of [judged, judged.filter(({ step }) => step === ending)]) {
+		const failed = count(cohort, ({ state }) => state === 'Failed' || state === 'Reverted');
+		if (100 * failed > thresholdPercent * cohort.length)
+			return `step ${ending} was left with ${failed} of ${cohort.length} failed, ${thresholdPercent} % allowed`;
+	}
+	return null;
+};
+
+const stateSum = (states: Readonly<Record<TargetState, number>>): number =>
+	Object.values(states).reduce((sum, n) => sum + n, 0);
+
+function miscounted(row: RolloutRow): string | null {
+	const targets = targetsOf(row);
+	for (const step of row.steps) {
+		const own = targets.filter((target) => target.step === step.index);
+		const wrong = miscountedStep(step, own);
+		if (wrong !== null) return wrong;
+	}
+	const placed = row.steps.reduce((sum, { counters }) => sum + stateSum(counters.states), 0);
+	const all = placed + stateSum(row.rollout.unplaced);
+	return all === targets.length ? null : `${all} agents are counted, ${targets.length} there are`;
+}
+
+function miscountedStep({ index, counters }: Step, own: readonly Target[]): string | null {
+	for (const [state, n] of Object.entries(counters.states)) {
+		const real = count(own, (target) => target.state === state);
+		if (real !== n) return `step ${index} counts ${n} ${state}, there are ${real}`;
+	}
+	const inFlight = count(own, isInFlight);
+	return inFlight === counters.inFlight
+		? null
+		: `step ${index} counts ${counters.inFlight} in flight, there are ${inFlight}`;
+}
+
+/** Every target is counted in exactly one place, an agent that was pushed keeps its step, and joiners come with the last one. */
+export const R6: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed' || !seen.decision.changed) return null;
+	const after = db.rollout(seen.decision.rollout.id);
+	if (after === null) return null;
+	for (const [agentId, { target }] of after.targets) {
+		const was = seen.before.targets.get(agentId)?.target;
+		if (was?.pushedAt != null && was.step !== null && target.step !== was.step && target.pushedAt !== null)
+			return `a pushed agent went from step ${was.step} to ${target.step}`;
+		const last = lastStepOf(after.rollout);
+		const joined = target.rank >= after.rollout.planned && target.step !== null;
+		if (joined && last !== null && target.step !== null && target.step < last)
+			return `a joiner is in step ${target.step} of ${last}`;
+	}
+	return miscounted(after);
+};
+
+function lastStepOf({ spec, rollbackOf }: Rollout): number | null {
+	if (rollbackOf !== null || spec.strategy.kind === 'batch') return null;
+	return (spec.strategy.kind === 'canary' ? spec.strategy.steps.length : spec.strategy.percentages.length) - 1;
+}
+
+const pushedStates: readonly TargetState[] = ['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected'];
+
+/** An agent that was pushed keeps counting, wherever it is moved. */
+export const R7: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed') return null;
+	for (const { agentId, state } of seen.decision.targets) {
+		const was = seen.before.targets.get(agentId)?.target.state;
+		const bad = was === 'Failed' || was === 'Reverted';
+		const left = db.agent(agentId)?.groupId !== seen.decision.rollout.groupId;
+		if (bad && left && (state === 'Skipped' || state === 'Pending')) return `${was} became ${state} after it left`;
+	}
+	return null;
+};
+
+/** Ended states have no exits. */
+export const R8: Check = (seen) => {
+	if (seen.kind !== 'committed') return null;
+	const { before, decision } = seen;
+	const left = hasEnded(before.rollout.state) && decision.rollout.state !== before.rollout.state;
+	return left ? `${before.rollout.state} became ${decision.rollout.state}` : null;
+};
+
+/** What failed on an agent is not offered to it again, unless somebody asked for a retry. */
+export const R9: Check = (seen, { db }) => {
+	if (seen.kind === 'claimed') {
+		for (const decision of seen.decisions)
+			if ('offer' in decision && db.quarantined(decision.offer.agentId, decision.offer.versionId))
+				return 'a quarantined version was offered';
+	}
+	if (seen.kind === 'committed' && seen.decision.unquarantine.length > 0) {
+		const retried = seen.loaded.snapshot.commands.some(({ kind }) => kind === 'retry');
+		if (!retried) return 'a version left quarantine without a retry';
+	}
+	return null;
+};
+
+/** Once rolled back, none of its assignments points at its version. */
+export const R10: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed' || seen.decision.rollout.state !== 'RolledBack') return null;
+	const { id, versionId } = seen.decision.rollout;
+	const left = db.assignments().find((row) => row.rolloutId === id && row.versionId === versionId);
+	if (!left) return null;
+	// Those without a way back are left as they are, and named.
+	const back = db.rollout(id)?.targets.get(left.agentId)?.target.back;
+	return back?.state === 'listed' && back.why === 'no-way-back' ? null : 'an assignment still points at the version';
+};
+
+/** A command is decided once. */
+export const R11 = (): Check => {
+	const decided = new Set<string>();
+	return (seen) => {
+		if (seen.kind !== 'committed') return null;
+		for (const { commandId } of seen.decision.outcomes) {
+			if (decided.has(commandId)) return `command ${commandId} was decided twice`;
+			decided.add(commandId);
+		}
+		return null;
+	};
+};
+
+/** A rollout where nothing is due soon is looked at this rarely; no clock goes on by more than two such intervals. */
+const stepMsMax = 2 * quietTickMs;
+
+/** Clocks only go forward, by no more than two ticks at a look, and stand still while paused. */
+export const R12: Check = (seen) => {
+	if (seen.kind !== 'committed') return null;
+	const { before, decision } = seen;
+	const advance = (name: string, from: number, to: number, still: boolean): string | null => {
+		if (to - from > stepMsMax) return `${name} went on by ${to - from} ms at once`;
+		return still && to > from ? `${name} went on while it had to stand still` : null;
+	};
+	const paused = before.rollout.state === 'Paused' && decision.rollout.state === 'Paused';
+	for (const step of decision.steps) {
+		const was = before.steps.find(({ index }) => index === step.index);
+		if (!was || was.phase === 'ended') continue;
+		const wrong = advance(`dwell of step ${step.index}`, was.dweltMs, step.dweltMs, paused);
+		if (wrong !== null) return wrong;
+	}
+	const observed = decision.rollout.observedMs - before.rollout.observedMs;
+	if (observed < 0) return 'the observed clock went back';
+	return (
+		advance('bake', before.rollout.bakedMs, decision.rollout.bakedMs, paused) ??
+		advance('the observed clock', before.rollout.observedMs, decision.rollout.observedMs, false)
+	);
+};
+
+/** Each write of an assignment took effect once: seq grew by one, and by no other hand than a decision's. */
+export const R13: Check = (seen, { history }) => {
+	if (seen.kind !== 'committed') return null;
+	const written = new Set([...seen.decision.assignments.map(({ agentId }) => agentId), ...seen.decision.withdraw]);
+	for (const row of seen.moved) {
+		const before = seen.assignmentsBefore.get(row.agentId)?.seq ?? 0;
+		if (row.seq !== before + 1) return `seq went from ${before} to ${row.seq}`;
+		if (!written.has(row.agentId) && row.cause !== 'withdrawal') return 'an assignment moved that nobody decided about';
+		if (history.withSeq(row.agentId, row.seq) !== null && history.current(row.agentId)?.seq !== row.seq)
+			return `seq ${row.seq} was there before`;
+	}
+	const missing = seen.decision.assignments.find(({ agentId }) => !seen.moved.some((row) => row.agentId === agentId));
+	return missing ? 'a decided assignment was not written' : null;
+};
+
+/** A rollout that has not ended knows when to look again, or whom it waits for. */
+export const R14: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed' || !seen.decision.changed) return null;
+	const after = db.rollout(seen.decision.rollout.id);
+	if (!after || hasEnded(after.rollout.state) || after.nextWakeAtMs !== null || after.waitsFor !== null) return null;
+	return `${after.rollout.state} waits for nothing`;
+};
+
+/** One rollout of a group is active; what a rollout writes is about its own targets. */
+export const R15: Check = (seen, { db }) => {
+	if (seen.kind !== 'committed') return null;
+	const { id, groupId } = seen.decision.rollout;
+	const active = db.rollouts().filter((other) => {
+		const standing = db.standing(other);
+		return standing !== null && standing.groupId === groupId && !hasEnded(standing.state);
+	});
+	if (active.length > 1) return `${active.length} active rollouts in one group`;
+	const targets = db.rollout(id)?.targets;
+	const stranger = seen.moved.find(({ agentId }) => !targets?.has(agentId));
+	if (stranger) return 'an assignment of an agent was written that is no target';
+	// Only the rollout of the group it is in now may take an agent over from another that is under way.
+	const taken = seen.moved.find(({ agentId, cause }) => {
+		const owner = seen.assignmentsBefore.get(agentId)?.rolloutId;
+		if (owner == null || owner === id || cause === 'withdrawal' || db.agent(agentId)?.groupId === groupId) return false;
+		const standing = db.standing(owner);
+		return standing !== null && !hasEnded(standing.state);
+	});
+	return taken ? 'an agent was taken from an active rollout' : null;
+};
+
+const rank: Readonly<Record<string, number>> = { none: 0, offered: 1, applying: 2, applied: 3, failed: 4, reverted: 4 };
+
+/** Once the database has any fact that an agent told later, it has its answer. */
+export const R16 = (): Check => {
+	interface Open {
+		readonly seq: number;
+		readonly status: 'applied' | 'failed';
+		readonly sequenceNum: number;
+	}
+	const said = new Map<AgentId, Open[]>();
+	const processes = new Map<AgentId, number>();
+	return (seen, { db }) => {
+		if (seen.kind === 'answered') {
+			const { agentId, said: it } = seen;
+			if (processes.get(agentId) !== it.process) said.delete(agentId);
+			processes.set(agentId, it.process);
+			// Told on another connection than the one that brought it, about what is not wanted any more: nobody can know of what it speaks.
+			if (it.elsewhere && db.assignment(agentId)?.seq !== it.seq) return null;
+			const open = said.get(agentId) ?? [];
+			said.set(agentId, open);
+			open.push(it);
+			return null;
+		}
+		if (seen.kind !== 'flushed') return null;
+		for (const { agentId } of seen.reports) {
+			const open = said.get(agentId);
+			const known = db.agent(agentId)?.sequenceNum;
+			if (!open || known === null || known === undefined) continue;
+			const due = open.filter(({ sequenceNum }) => sequenceNum <= known);
+			if (due.length === 0) continue;
+			said.set(
+				agentId,
+				open.filter(({ sequenceNum }) => sequenceNum > known),
+			);
+			for (const answer of due) {
+				const has = storedAnswer(agentId, answer.seq);
+				if (has !== null && (rank[has] ?? 0) < (rank[answer.status] ?? 0))
+					return `${answer.status} to seq ${answer.seq} (message ${answer.sequenceNum}) is stored as ${has}`;
+			}
+		}
+		return null;
+
+		function storedAnswer(agentId: AgentId, seq: number): string | null {
+			const row = db.assignment(agentId);
+			if (row?.seq === seq) return row.answer;
+			for (const id of db.rollouts()) {
+				const entry = db.rollout(id)?.targets.get(agentId);
+				if (entry?.target.seq !== seq) continue;
+				const { state } = entry.target;
+				if (state === 'Applied') return 'applied';
+				if (state === 'Failed' || state === 'Reverted') return 'failed';
+				return entry.lateAnswer ?? 'none';
+			}
+			return null;
+		}
+	};
+};
+
+export const pushed = (target: Target): boolean => pushedStates.includes(target.state);

@@ -1,0 +1,36 @@
+// Looks at seeds by hand: `node --import tsx test/simulation/main.ts <seed> [lines]` replays one and shows the last lines of its
+// trace; `<first>-<last>` runs many and counts what does not hold.
+import { type RunResult, runSeed } from './world/run.js';
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function replay(seed: number, keepLines: number): Promise<void> {
+	const { lines, ...result } = await runSeed(seed, { keepLines });
+	print(lines.join('\n'));
+	print(JSON.stringify(result, null, 2));
+}
+
+/** What went wrong, without what differs from seed to seed. */
+const kindOf = ({ violations: [first] }: RunResult): string | null =>
+	first
+		? `${first.invariant}: ${first.message.replaceAll(/[0-9a-f-]{36}/g, 'id').replaceAll(/\d+/g, 'n')}`.slice(0, 300)
+		: null;
+
+async function many(first: number, last: number): Promise<void> {
+	const kinds = new Map<string, number[]>();
+	const ends = new Map<string, number>();
+	const startedMs = performance.now();
+	for (let seed = first; seed <= last; seed += 1) {
+		const result = await runSeed(seed);
+		for (const state of result.states) ends.set(state, (ends.get(state) ?? 0) + 1);
+		const kind = kindOf(result);
+		if (kind !== null) kinds.set(kind, [...(kinds.get(kind) ?? []), seed]);
+	}
+	for (const [kind, seeds] of kinds) print(`${seeds.length} × ${kind}\n    ${seeds.slice(0, 10).join(' ')}`);
+	print(`${JSON.stringify(Object.fromEntries(ends))} in ${Math.round(performance.now() - startedMs)} ms`);
+}
+
+const [what = '1', lines = '60'] = process.argv.slice(2);
+const [first, last] = what.split('-').map(Number);
+if (last === undefined) await replay(first ?? 1, Number(lines));
+else await many(first ?? 1, last);

@@ -1,0 +1,50 @@
+import { createEngine } from '@ampora/rollout-engine';
+import type { SimNetwork } from './backplane.js';
+import type { Servers } from './database.js';
+import type { Schedule } from './schedule.js';
+import { type EngineEars, silentEngineTelemetry } from './silent.js';
+import { SimProcess } from './sim_process.js';
+import type { Stream } from './streams.js';
+
+export interface EngineDeps extends EngineEars {
+	readonly schedule: Schedule;
+	readonly servers: Servers;
+	readonly network: SimNetwork;
+	readonly chance: Stream;
+	readonly leaseTtlMs: number;
+	readonly onDeath: (process: SimProcess) => void;
+}
+
+/** One replica of the rollout engine: it has one life after another. */
+export class SimEngine {
+	process: SimProcess;
+
+	constructor(
+		readonly index: number,
+		private readonly deps: EngineDeps,
+	) {
+		this.process = this.#begin();
+	}
+
+	restart(): void {
+		if (!this.process.alive) this.process = this.#begin();
+	}
+
+	#begin(): SimProcess {
+		const { schedule, servers, network, chance, leaseTtlMs, onDeath } = this.deps;
+		const process = new SimProcess(`engine-${this.index + 1}`, schedule, onDeath);
+		const engine = createEngine(
+			{
+				store: servers.engineStore(process),
+				directory: servers.directoryOf(process),
+				backplane: network.of(process),
+				clock: process.clock,
+				random: chance,
+				telemetry: silentEngineTelemetry(this.deps),
+			},
+			{ leaseTtlMs },
+		);
+		void engine.start();
+		return process;
+	}
+}

@@ -1,0 +1,148 @@
+import {
+	type Command,
+	type CommandKind,
+	emptyBack,
+	hasEnded,
+	legalCommands,
+	legality,
+	type Rollout,
+	type RolloutSpec,
+	type TargetState,
+} from '@ampora/rollout';
+import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
+import type { MemoryRollout, MemoryState } from '@ampora/store/testing';
+import { memoryWorld } from '@ampora/store/testing';
+import type { Stream } from './streams.js';
+
+const states: readonly TargetState[] = [
+	...(['Pending', 'Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected', 'Deferred'] as const),
+	...(['Skipped', 'AlreadyApplied', 'RolledBack'] as const),
+];
+
+export interface NewRollout {
+	readonly groupId: GroupId;
+	readonly versionId: VersionId;
+	readonly spec: RolloutSpec;
+	readonly start: 'now' | 'by-hand';
+}
+
+/** A rollout as it is created: nothing has been decided about it. */
+export function newRollout(id: RolloutId, { groupId, versionId, spec, start }: NewRollout, nowMs: number): Rollout {
+	return {
+		...{ id, groupId, versionId, spec, state: start === 'now' ? 'Queued' : 'Pending' },
+		...{ pauseReasons: [], rollingBack: false, currentStep: null, baking: false, bakedMs: 0, observedMs: 0 },
+		...{ lastTickAtMs: null, hold: null, evidence: [], acceptedSeq: {} },
+		unplaced: Object.fromEntries(states.map((state) => [state, 0])) as Record<TargetState, number>,
+		...{ noWayBack: 0, planned: 0, nextRank: 0, deferredAccepted: false, back: emptyBack, tailUntilMs: null, seq: 0 },
+		...{ createdAtMs: nowMs, startedAtMs: null, endedAtMs: null, rollbackOf: null },
+	};
+}
+
+/** The people of the world: what they write is what the use cases write for them. */
+export class People {
+	readonly #world;
+	/** The unique index on (rollout, actor, key). */
+	readonly #keys = new Set<string>();
+
+	constructor(
+		private readonly state: MemoryState,
+		private readonly chance: Stream,
+		private readonly say: (line: string) => void,
+	) {
+		this.#world = memoryWorld(state);
+	}
+
+	/** Null: the group has a rollout that has not ended (409). */
+	async create(wanted: NewRollout): Promise<RolloutId | null> {
+		for (const { rollout } of this.state.rollouts.values())
+			if (rollout.groupId === wanted.groupId && !hasEnded(rollout.state)) return null;
+		const id = this.state.newId<RolloutId>();
+		await this.#world.createRollout(newRollout(id, wanted, this.state.nowMs()));
+		// A rollout that is to start at once is due from the moment it is there.
+		const row = this.state.rollouts.get(id);
+		if (row && wanted.start === 'now') row.nextWakeAtMs = this.state.nowMs();
+		this.say(`created ${id} ${wanted.start}`);
+		return id;
+	}
+
+	async command(rolloutId: RolloutId, command: Omit<Command, 'id' | 'actor'>, key?: string): Promise<void> {
+		if (key !== undefined) {
+			if (this.#keys.has(`${rolloutId} ${key}`)) return;
+			this.#keys.add(`${rolloutId} ${key}`);
+		}
+		const id = this.state.newId<string>();
+		this.say(`asked ${command.kind} of ${rolloutId}`);
+		await this.#world.command(rolloutId, { id, actor: 'somebody', ...command });
+	}
+
+	/** Any command, legal or not, sometimes twice with the same key. */
+	async meddle(): Promise<void> {
+		const rows = [...this.state.rollouts.values()].filter(({ rollout }) => !hasEnded(rollout.state));
+		if (rows.length === 0) return;
+		const row = this.chance.pick(rows);
+		const { rollout } = row;
+		const legal = legalCommands(rollout);
+		const anything: readonly CommandKind[] = [
+			'pause',
+			'resume',
+			'advance',
+			'extend',
+			'abort',
+			'rollback',
+			'retry',
+			'exclude',
+		];
+		const kind = this.chance.chance(0.8) && legal.length > 0 ? this.chance.pick(legal) : this.chance.pick(anything);
+		// An end comes soon enough.
+		if ((kind === 'abort' || kind === 'rollback' || kind === 'cancel') && this.chance.chance(0.7)) return;
+		const command = this.#fill(kind, row);
+		const key = `key-${this.chance.below(1_000_000)}`;
+		await this.command(rollout.id, command, key);
+		if (this.chance.chance(0.3)) await this.command(rollout.id, command, key);
+		// Somebody else, at the same moment.
+		if (this.chance.chance(0.15) && legal.length > 0)
+			await this.command(rollout.id, this.#fill(this.chance.pick(legal), row), `${key}-other`);
+	}
+
+	#fill(kind: CommandKind, { targets }: MemoryRollout): Omit<Command, 'id' | 'actor'> {
+		switch (kind) {
+			case 'advance':
+				return this.chance.chance(0.5) ? { kind, force: true, reason: 'it is well' } : { kind };
+			case 'extend':
+				return { kind, extendMs: this.chance.whole(1, 5) * 1_000 };
+			case 'resume':
+				return { kind, reasons: [] };
+			case 'exclude':
+				return { kind, agentIds: this.#some(targets) };
+			case 'retry':
+				return this.chance.chance(0.5) ? { kind } : { kind, agentIds: this.#some(targets) };
+			default:
+				return { kind };
+		}
+	}
+
+	#some(targets: MemoryRollout['targets']): AgentId[] {
+		return [...targets.keys()].filter(() => this.chance.chance(0.2)).slice(0, 3);
+	}
+
+	/** Somebody looks after everything that waits for a person, and loses patience in the end. */
+	async care(round: number): Promise<void> {
+		for (const { rollout, waitsFor } of this.state.rollouts.values()) {
+			if (hasEnded(rollout.state) || this.#isAsked(rollout.id)) continue;
+			const may = (kind: CommandKind) => legality(rollout, kind) === 'yes';
+			if (rollout.state === 'Paused' && round % 8 === 7 && may('abort'))
+				await this.command(rollout.id, { kind: 'abort' });
+			else if (rollout.state === 'Paused' && round % 8 === 5 && may('rollback'))
+				await this.command(rollout.id, { kind: 'rollback' });
+			else if (rollout.state === 'Paused' && may('resume'))
+				await this.command(rollout.id, { kind: 'resume', reasons: [] });
+			else if (may('start')) await this.command(rollout.id, { kind: 'start' });
+			else if (waitsFor !== null && may('advance'))
+				await this.command(rollout.id, { kind: 'advance', force: round % 3 === 2, reason: 'enough seen' });
+		}
+	}
+
+	#isAsked(rolloutId: RolloutId): boolean {
+		return [...this.state.commands.values()].some((c) => c.rolloutId === rolloutId && c.outcome === null);
+	}
+}

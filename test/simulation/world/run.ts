@@ -1,0 +1,72 @@
+import type { Violation } from '../checkers/checkers.js';
+import { planWorld, type WorldPlan } from './plan.js';
+import { World, type WorldOptions } from './world.js';
+
+export interface RunResult {
+	readonly seed: number;
+	readonly violations: readonly Violation[];
+	/** Hash over everything that happened: the same in every run of a seed. */
+	readonly digest: string;
+	readonly events: number;
+	readonly virtualMs: number;
+	readonly lines: readonly string[];
+	/** How the rollouts ended. */
+	readonly states: readonly string[];
+}
+
+/** Faults and meddling first, then neither: from then on every rollout has to end, and every agent to run what it should. */
+export async function runSeed(seed: number, options: WorldOptions = {}): Promise<RunResult> {
+	return runPlan(planWorld(seed), options);
+}
+
+const careEveryMs = 15_000;
+const liveRoundsMax = 120;
+const quietMs = 45_000;
+
+export async function runPlan(plan: WorldPlan, options: WorldOptions = {}): Promise<RunResult> {
+	const world = new World(plan, options);
+	await world.prepare();
+	if (!world.checkers.failed) {
+		await trouble(world);
+		await recover(world);
+	}
+	return resultOf(world);
+}
+
+export const resultOf = (world: World): RunResult => ({
+	seed: world.plan.seed,
+	violations: world.checkers.violations,
+	digest: world.trace.digest(),
+	events: world.schedule.events,
+	virtualMs: world.schedule.nowMs,
+	lines: world.trace.tail(),
+	states: [...world.servers.state.rollouts.values()].map(({ rollout }) => rollout.state),
+});
+
+async function trouble(world: World): Promise<void> {
+	const { plan, schedule, people } = world;
+	world.startFaults();
+	for (const rollout of plan.rollouts) schedule.after(rollout.startMs, null, () => void world.begin(rollout));
+	const chance = world.streams.named('meddling');
+	const meddle = () => {
+		if (!Number.isFinite(plan.commandEveryMs)) return;
+		schedule.after(chance.next() * 2 * plan.commandEveryMs, null, () => {
+			if (schedule.nowMs > endMs) return;
+			void people.meddle();
+			meddle();
+		});
+	};
+	const endMs = schedule.nowMs + plan.faults.forMs;
+	meddle();
+	await world.runUntil(endMs);
+}
+
+async function recover(world: World): Promise<void> {
+	world.stopFaults();
+	for (let round = 0; round < liveRoundsMax && !world.allEnded() && !world.checkers.failed; round += 1) {
+		await world.runFor(careEveryMs, () => world.allEnded());
+		await world.people.care(round);
+	}
+	await world.runFor(quietMs);
+	if (!world.checkers.failed) world.checkEnd();
+}
