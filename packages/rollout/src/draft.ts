@@ -1,7 +1,7 @@
 import { type AgentId, assert } from '@ampora/runtime';
 import type { AssignmentWrite, CommandOutcome, Decision, RolloutEvent, Snapshot } from './decision.js';
-import type { AgentFacts, Rollout, Step, StepCounters, Target, TargetView } from './model.js';
-import { addBack, addCounters, backTally, subtractCounters, tally } from './tally.js';
+import type { AgentFacts, Rollout, Step, Target, TargetView } from './model.js';
+import { addBack, backTally, tallyInto, type WorkingCounters, workingCopy } from './tally.js';
 
 /**
  * The decision being made: a working copy that one call of `decide` owns and nobody else sees. Every change of a target goes through
@@ -20,6 +20,8 @@ export class Draft {
 	readonly #dispatch = new Set<AgentId>();
 	readonly #steps = new Map<number, Step>();
 	readonly #changedSteps = new Set<number>();
+	/** Counters this decision has copied and may change in place. */
+	readonly #own = new Map<unknown, WorkingCounters>();
 	readonly #targets = new Map<AgentId, Target>();
 	readonly #facts = new Map<AgentId, AgentFacts>();
 	readonly #changedTargets = new Set<AgentId>();
@@ -154,25 +156,29 @@ export class Draft {
 	}
 
 	#count(target: Target, sign: 1 | -1): void {
-		const back = backTally(target);
-		this.#rollout = { ...this.#rollout, back: addBack(this.#rollout.back, back, sign) };
+		if (target.back !== null) {
+			this.#rollout = { ...this.#rollout, back: addBack(this.#rollout.back, backTally(target), sign) };
+		}
 		if (target.step === null) {
 			const { unplaced } = this.#rollout;
-			this.#rollout = {
-				...this.#rollout,
-				unplaced: { ...unplaced, [target.state]: unplaced[target.state] + sign },
-			};
+			const count = unplaced[target.state] + sign;
+			this.#rollout = { ...this.#rollout, unplaced: { ...unplaced, [target.state]: count } };
 			return;
 		}
-		const step = this.#steps.get(target.step);
-		assert(step !== undefined, `step ${target.step} of target ${target.agentId} does not exist`);
-		const counted = tally(target, this.#rollout.acceptedSeq);
-		this.putStep({ ...step, counters: countInto(step.counters, counted, sign) });
+		tallyInto(this.#countersOf(target.step), target, this.#rollout.acceptedSeq, sign);
+	}
+
+	#countersOf(index: number): WorkingCounters {
+		const step = this.#steps.get(index);
+		assert(step !== undefined, `step ${index} does not exist`);
+		const own = this.#own.get(step.counters);
+		if (own !== undefined) return own;
+		const counters = workingCopy(step.counters);
+		this.#own.set(counters, counters);
+		this.putStep({ ...step, counters });
+		return counters;
 	}
 }
-
-const countInto = (counters: StepCounters, counted: StepCounters, sign: 1 | -1): StepCounters =>
-	sign === 1 ? addCounters(counters, counted) : subtractCounters(counters, counted);
 
 /** Folding rebuilds a target each time; one that says the same is no change. */
 function sameTarget(a: Target, b: Target): boolean {

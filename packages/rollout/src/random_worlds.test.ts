@@ -219,7 +219,7 @@ function checkDecisions(world: RolloutWorld): void {
 			expect(decision.nextWakeAtMs !== null || decision.waitsFor !== null).toBe(true);
 		}
 		if (hasEnded(snapshot.rollout.state)) expect(decision.rollout.state).toBe(snapshot.rollout.state);
-		const replayed = decide(journalInput(snapshot) as Snapshot);
+		const replayed = decide(JSON.parse(JSON.stringify(journalInput(snapshot))) as Snapshot);
 		expect(decisionDigest(replayed)).toEqual(decisionDigest(decision));
 	});
 }

@@ -1,5 +1,5 @@
 import type { BackCounters, GateName, GateTally, Rollout, Step, StepCounters, Target, TargetState } from './model.js';
-import { byGate, byState, targetStates, touchedStates } from './names.js';
+import { byGate, byState, gateNames, targetStates, touchedStates } from './names.js';
 
 export const emptyGateTally: GateTally = { n: 0, k: 0, accepted: 0, pushed: 0, judged: 0, capable: 0 };
 
@@ -54,22 +54,28 @@ export function isJudgeable(target: Target, gate: GateName): boolean {
 	return true;
 }
 
+const one = (pushed: 0 | 1, judged: 0 | 1, k: 0 | 1): GateTally => ({
+	n: 1,
+	k,
+	accepted: 0,
+	pushed,
+	judged,
+	capable: 1,
+});
+const capableOnly: GateTally = { ...emptyGateTally, capable: 1 };
+const acceptedOne: GateTally = { ...emptyGateTally, accepted: 1, capable: 1 };
+const waitingOne = one(0, 0, 0);
+const pushedOne = one(1, 0, 0);
+const judgedOne = one(1, 1, 0);
+const countedOne = one(1, 1, 1);
+
 function gateTally(target: Target, gate: GateName, acceptedSeq: AcceptedSeq): GateTally {
 	if (standsAside(target) || !isCapable(target, gate)) return emptyGateTally;
 	const since = target.against[gate];
-	if (!isJudgeable(target, gate) || (since === undefined && target.judged[gate] === false)) {
-		return { ...emptyGateTally, capable: 1 };
-	}
-	if (since !== undefined && since <= (acceptedSeq[gate] ?? -1)) return { ...emptyGateTally, accepted: 1, capable: 1 };
-	const k = since === undefined ? 0 : 1;
-	return {
-		n: 1,
-		k,
-		accepted: 0,
-		pushed: target.state === 'Pending' ? 0 : 1,
-		judged: k === 1 || target.judged[gate] === true ? 1 : 0,
-		capable: 1,
-	};
+	if (!isJudgeable(target, gate) || (since === undefined && target.judged[gate] === false)) return capableOnly;
+	if (since !== undefined) return since <= (acceptedSeq[gate] ?? -1) ? acceptedOne : countedOne;
+	if (target.state === 'Pending') return waitingOne;
+	return target.judged[gate] === true ? judgedOne : pushedOne;
 }
 
 /** Assignment written and no answer yet. */
@@ -82,38 +88,44 @@ export const isWell = (target: Target): boolean =>
 	target.mismatchSince === null &&
 	target.goneSince === null;
 
-/** What one target contributes to the counters of its step. */
-export function tally(target: Target, acceptedSeq: AcceptedSeq): StepCounters {
-	return {
-		states: byState((state) => (state === target.state ? 1 : 0)),
-		inFlight: isInFlight(target) ? 1 : 0,
-		unanswered: target.state === 'Applying' ? 1 : 0,
-		well: isWell(target) ? 1 : 0,
-		gates: byGate((gate) => gateTally(target, gate, acceptedSeq)),
-	};
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Counters one decision works on. */
+export interface WorkingCounters extends Mutable<Omit<StepCounters, 'states' | 'gates'>> {
+	readonly states: Record<TargetState, number>;
+	readonly gates: Record<GateName, Mutable<GateTally>>;
 }
 
-const combineGate = (a: GateTally, b: GateTally, sign: 1 | -1): GateTally => ({
-	n: a.n + sign * b.n,
-	k: a.k + sign * b.k,
-	accepted: a.accepted + sign * b.accepted,
-	pushed: a.pushed + sign * b.pushed,
-	judged: a.judged + sign * b.judged,
-	capable: a.capable + sign * b.capable,
+export const workingCopy = ({ states, gates, ...sums }: StepCounters): WorkingCounters => ({
+	...sums,
+	states: { ...states },
+	gates: byGate((gate) => ({ ...gates[gate] })),
 });
 
-function combine(a: StepCounters, b: StepCounters, sign: 1 | -1): StepCounters {
-	return {
-		states: byState((state) => a.states[state] + sign * b.states[state]),
-		inFlight: a.inFlight + sign * b.inFlight,
-		unanswered: a.unanswered + sign * b.unanswered,
-		well: a.well + sign * b.well,
-		gates: byGate((gate) => combineGate(a.gates[gate], b.gates[gate], sign)),
-	};
+/** Adds to (1) or takes from (-1) the counters of a step what one of its targets contributes. */
+export function tallyInto(counters: WorkingCounters, target: Target, acceptedSeq: AcceptedSeq, sign: 1 | -1): void {
+	counters.states[target.state] += sign;
+	if (isInFlight(target)) counters.inFlight += sign;
+	if (target.state === 'Applying') counters.unanswered += sign;
+	if (isWell(target)) counters.well += sign;
+	for (const gate of gateNames) {
+		const { n, k, accepted, pushed, judged, capable } = gateTally(target, gate, acceptedSeq);
+		const sum = counters.gates[gate];
+		sum.n += sign * n;
+		sum.k += sign * k;
+		sum.accepted += sign * accepted;
+		sum.pushed += sign * pushed;
+		sum.judged += sign * judged;
+		sum.capable += sign * capable;
+	}
 }
 
-export const addCounters = (a: StepCounters, b: StepCounters): StepCounters => combine(a, b, 1);
-export const subtractCounters = (a: StepCounters, b: StepCounters): StepCounters => combine(a, b, -1);
+/** The counters of a step that holds these targets. */
+export function tally(targets: readonly Target[], acceptedSeq: AcceptedSeq): StepCounters {
+	const counters = workingCopy(emptyCounters);
+	for (const target of targets) tallyInto(counters, target, acceptedSeq, 1);
+	return counters;
+}
 
 /**
  * An operator accepts what counts against these gates: all of k leaves k and n, without a look at the targets. `fresh` of them began to

@@ -2,13 +2,14 @@ import { type AgentId, assert, type GroupId, type RolloutId, type VersionId } fr
 import { decide } from '../decide.js';
 import type { Command, CommandKind, Decision, Environment, Snapshot } from '../decision.js';
 import { breaches } from '../invariants.js';
-import type { AgentFacts, Member, Reports, Rollout, Step, StepCounters, Target } from '../model.js';
+import { canonicalJson } from '../journal.js';
+import type { AgentFacts, Member, Reports, Rollout, Step, Target } from '../model.js';
 import { byState } from '../names.js';
 import { dueObservedMs, snapshotNeeds } from '../needs.js';
 import { newRollout } from '../new_rollout.js';
 import { offersOf } from '../offers.js';
 import { resolveSpec, type SpecInput } from '../spec.js';
-import { addBack, addCounters, backTally, emptyBack, emptyCounters, isTouched, tally } from '../tally.js';
+import { addBack, backTally, emptyBack, isTouched, tally } from '../tally.js';
 
 /** What an agent does with a version it is offered; called once per offer, after the frame was written. */
 export type Behaviour = (agent: WorldAgent, world: RolloutWorld) => void;
@@ -341,12 +342,9 @@ export class RolloutWorld {
 		const targets = [...this.targets.values()];
 		for (const step of this.steps.values()) {
 			const own = targets.filter((target) => target.step === step.index);
-			const sum = own.reduce<StepCounters>(
-				(counters, target) => addCounters(counters, tally(target, this.rollout.acceptedSeq)),
-				emptyCounters,
-			);
+			const sum = tally(own, this.rollout.acceptedSeq);
 			assert(
-				JSON.stringify(sum) === JSON.stringify(step.counters),
+				canonicalJson(sum) === canonicalJson(step.counters),
 				`step ${step.index}: counters are not the sum of its targets:
 ${JSON.stringify(sum)}
 ${JSON.stringify(step.counters)}`,
