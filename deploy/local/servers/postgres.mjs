@@ -10,7 +10,11 @@ import { keptServer } from './kept_server.mjs';
 import { firstAnswer, freePort, ownFolder } from './places.mjs';
 
 // Nothing here has to survive a power cut; every test file has a database and a few connections of its own.
-const settings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300'];
+const settings = [
+	...['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300'],
+	// Benchmarks count from the commit.
+	'track_commit_timestamp=on',
+];
 const settingArgs = settings.flatMap((setting) => ['-c', setting]);
 const oldestMajor = 14;
 
