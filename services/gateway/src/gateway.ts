@@ -67,6 +67,8 @@ const goingAway = 1001;
 /** A draining gateway waits so long for closing handshakes and for the last reports to be saved. */
 const handshakesMs = 5_000;
 const lastFlushMs = 10_000;
+/** What a draining gateway asks of agents it refuses: as long as a load balancer needs to notice, up to twice. */
+const drainingRetryMs = 1_000;
 
 type Phase = 'new' | 'serving' | 'draining' | 'stopped';
 
@@ -247,8 +249,9 @@ class RunningGateway implements Gateway {
 		for (const socket of this.#sockets) socket.terminate();
 	}
 
+	/** An overloaded gateway needs rest; a draining one has others beside it, or comes back at once. */
 	#retryAfterMs(): number {
-		const { retryAfterMs } = this.#config;
+		const retryAfterMs = this.#phase === 'serving' ? this.#config.retryAfterMs : drainingRetryMs;
 		return retryAfterMs + this.#random.below(retryAfterMs);
 	}
 

@@ -38,13 +38,13 @@ export function announcement(addresses: Addresses, tokens: StandaloneTokens | nu
 	].join('\n');
 }
 
+const fileIn = (dataFolder: string): string => join(dataFolder, 'running.json');
+
 /** The same for programs: a file that is there while this process serves. */
-export function publishAddresses(
-	dataFolder: string,
-	addresses: Addresses,
-	tokens: StandaloneTokens | null,
-): { remove(): void } {
-	const file = join(dataFolder, 'running.json');
-	writeFileSync(file, `${JSON.stringify({ pid: process.pid, ...addresses, tokens }, null, '\t')}\n`, { mode: 0o600 });
-	return { remove: () => rmSync(file, { force: true }) };
+export function publishAddresses(dataFolder: string, addresses: Addresses, tokens: StandaloneTokens | null): void {
+	const text = `${JSON.stringify({ pid: process.pid, ...addresses, tokens }, null, '\t')}\n`;
+	writeFileSync(fileIn(dataFolder), text, { mode: 0o600 });
 }
+
+/** At the end, and at the start: a process that was killed left its file behind. */
+export const retractAddresses = (dataFolder: string): void => rmSync(fileIn(dataFolder), { force: true });

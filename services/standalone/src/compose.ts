@@ -6,7 +6,7 @@ import { createEngine, createEngineTelemetry, createGrpcServer, keepGaugesFresh 
 import { type GatewayId, type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import { createControlStore, createEngineStore, createGatewayStore } from '@ampora/store';
 import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
-import { announcement, publishAddresses } from './announcement.js';
+import { announcement, publishAddresses, retractAddresses } from './announcement.js';
 import type { StandaloneConfig } from './config.js';
 import { openDatabase } from './database/open.js';
 import { standaloneTokens } from './tokens.js';
@@ -51,6 +51,7 @@ async function open(
 	closing: Closing,
 ): Promise<void> {
 	const { host } = config;
+	retractAddresses(config.dataFolder);
 	const clock = systemClock;
 	const tracer = createTracer({ service, ...(config.otlpEndpoint !== null && { otlpEndpoint: config.otlpEndpoint }) });
 	closing.add(() => tracer.shutdown());
@@ -115,7 +116,7 @@ async function open(
 		grpc: `${host}:${grpcAddress.port}`,
 		operations: `http://${host}:${operations.port}`,
 	};
-	const published = publishAddresses(config.dataFolder, addresses, tokens);
-	closing.add(() => published.remove());
+	publishAddresses(config.dataFolder, addresses, tokens);
+	closing.add(() => retractAddresses(config.dataFolder));
 	process.stdout.write(announcement(addresses, tokens, description));
 }
