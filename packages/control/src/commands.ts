@@ -54,8 +54,8 @@ async function answerOf(deps: ControlDeps, row: CommandRow, found: RolloutRow): 
 	if (row.decidedAt !== null && row.accepted !== true) {
 		const now = await deps.store.rollouts.find(row.rolloutId);
 		const state = now?.rollout.state ?? found.rollout.state;
-		const code = row.code === 'not-allowed' ? 'command-not-allowed' : 'command-refused';
 		const allowed = possibleCommands(now?.rollout ?? found.rollout);
+		const code = allowed.includes(row.kind) ? 'command-refused' : 'command-not-allowed';
 		return refuse(code, row.message ?? `the rollout is ${state}: ${row.kind} was refused`, {
 			details: { rollout: row.rolloutId, state, command: row.kind, reason: row.code, allowed },
 		});

@@ -1,4 +1,5 @@
 // An API on a database of its own, with nobody deciding rollouts unless a test does.
+import { inspect } from 'node:util';
 import { type Api, createApi } from '@ampora/api';
 import type { OperationId, Role } from '@ampora/api-contract';
 import { routes } from '@ampora/api-contract';
@@ -6,7 +7,7 @@ import { bootstrapTokens } from '@ampora/control';
 import { type Backplane, createMemoryBackplane } from '@ampora/dispatch';
 import { newId, systemClock } from '@ampora/runtime';
 import { type ControlStore, connect, createControlStore, type Database } from '@ampora/store';
-import { createTracer, silentLogger } from '@ampora/telemetry';
+import { createTracer, type Logger, silentLogger } from '@ampora/telemetry';
 import { createTestDatabase } from '../../support/databases.js';
 
 export interface Answer<Body> {
@@ -55,8 +56,13 @@ export async function apiStage({ decisionWaitMs = 50, bodyBytesMax = 1_048_576 }
 	const backplane = createMemoryBackplane();
 	const tokens = await bootstrapTokens({ store });
 	if (tokens === null) throw new Error('an empty database has tokens');
+	// A bug has to be seen in the test that met it.
+	const log: Logger = {
+		...silentLogger,
+		error: (message, fields) => process.stderr.write(`${message}: ${inspect(fields?.error, { depth: 4 })}\n`),
+	};
 	const api = await createApi(
-		{ store, backplane, clock: systemClock, tracer: createTracer({ service: 'api' }), log: silentLogger },
+		{ store, backplane, clock: systemClock, tracer: createTracer({ service: 'api' }), log },
 		{ host: '127.0.0.1', port: 0, bodyBytesMax, decisionWaitMs },
 	);
 	await api.server.ready();
