@@ -103,7 +103,7 @@ function admissible(draft: Draft): readonly TargetView[] {
 }
 
 /** Slots left under the cap. The first step starts with one and grows with what was applied: 1, 2, 4, … */
-export function freeSlots(draft: Draft): number {
+function freeSlots(draft: Draft): number {
 	const { rollout, steps, current } = draft;
 	const cap = inFlightCap(rollout.spec, eligibleOf(rollout, steps));
 	const slow =
@@ -146,12 +146,16 @@ function turnAway(draft: Draft, target: Target, facts: AgentFacts): Target | nul
 	const reason = skipReason(facts, draft.rollout);
 	if (reason !== null) return { ...out, state: 'Skipped', reason };
 	if (facts.session !== 'live') return defer(target);
-	const step = target.step === null ? null : draft.step(target.step);
 	const sick = facts.reports.health && facts.healthy === false;
-	if (sick && !target.sickBefore && step !== null && isFirstStep(step, draft.steps) && membersOf(step) > 1) {
-		return { ...out, sickBefore: true };
-	}
+	if (sick && !target.sickBefore && wouldBeFirst(draft, target)) return { ...out, sickBefore: true };
 	return null;
+}
+
+/** Would it be in the first step, though others could. */
+function wouldBeFirst(draft: Draft, target: Target): boolean {
+	const step = target.step === null ? null : draft.step(target.step);
+	if (step === null || !isFirstStep(step, draft.steps)) return false;
+	return membersOf(step) > 1 || draft.rollout.unplaced.Pending > 0;
 }
 
 /** Its place is free again: the step is topped up. */

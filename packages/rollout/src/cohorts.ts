@@ -47,7 +47,7 @@ export interface StepSpec {
 }
 
 /** What the strategy says of one step; sizes are cumulative. */
-export function stepSpecAt(strategy: Strategy, index: number): StepSpec {
+function stepSpecAt(strategy: Strategy, index: number): StepSpec {
 	switch (strategy.kind) {
 		case 'batch': {
 			const value = (index + 1) * strategy.batchSize;

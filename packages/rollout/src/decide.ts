@@ -106,7 +106,8 @@ function restore(draft: Draft): void {
 function finish(draft: Draft, tick: Tick): Decision {
 	assertSound({ rollout: draft.rollout, steps: draft.steps }, 'decision');
 	assertNothingPushedAgainst(draft, tick);
-	const { rollout: before, steps, nowMs } = draft.snapshot;
+	const { rollout: before, steps } = draft.snapshot;
+	const { nowMs } = draft;
 	const { lastTickAtMs } = before;
 	const running = draft.rollout.lastTickAtMs !== lastTickAtMs;
 	// A clock that was set back is written too, or nothing would count until it is there again (R12).

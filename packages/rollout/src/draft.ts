@@ -33,7 +33,8 @@ export class Draft {
 	#rollout: Rollout;
 
 	constructor(readonly snapshot: Snapshot) {
-		this.nowMs = snapshot.nowMs;
+		// Whole ms: everything below is whole as long as this is.
+		this.nowMs = Math.floor(snapshot.nowMs);
 		this.seq = snapshot.rollout.seq + 1;
 		this.#rollout = snapshot.rollout;
 		for (const step of snapshot.steps.toSorted((a, b) => a.index - b.index)) this.#steps.set(step.index, step);

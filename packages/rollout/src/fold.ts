@@ -83,7 +83,8 @@ function foldWaiting(target: Target, facts: AgentFacts, ctx: FoldContext): Folde
 	}
 	if (!facts.inGroup) return unchanged(skip(target, 'left-group'));
 	if (!ctx.pushing) return unchanged(target);
-	const sickBefore = facts.reports.health && facts.healthy === false;
+	// Once it has a place, admission looks at its health.
+	const sickBefore = target.step === null ? facts.reports.health && facts.healthy === false : target.sickBefore;
 	// A retried agent of an earlier step is on no page of candidates: it comes up by its own timer.
 	const aside = target.step !== null && target.step !== ctx.currentStep;
 	const wakeAt = aside ? ctx.observedMs + asideRetryMs : null;

@@ -28,7 +28,7 @@ export function fires(
 }
 
 /** `20.4`, `30`: one decimal, only where it is not a whole number. */
-export function percentText({ k, n }: GateCount): string {
+function percentText({ k, n }: GateCount): string {
 	if (n === 0) return '0';
 	const tenths = Math.floor((2_000 * k + n) / (2 * n));
 	return tenths % 10 === 0 ? `${tenths / 10}` : `${Math.floor(tenths / 10)}.${tenths % 10}`;

@@ -64,7 +64,7 @@ export const backSlots = (rollout: Rollout, steps: readonly Step[]): number =>
 	inFlightCap(rollout.spec, eligibleOf(rollout, steps)) - rollout.back.inFlight;
 
 /** Nothing is waiting for an answer: clocks may be written less often. */
-export function isQuiet(rollout: Rollout, steps: readonly Step[]): boolean {
+function isQuiet(rollout: Rollout, steps: readonly Step[]): boolean {
 	if (inFlightOf(steps) > 0 || rollout.back.inFlight > 0) return false;
 	if (rollout.state === 'Paused') return true;
 	const step = steps.find((candidate) => candidate.index === rollout.currentStep);

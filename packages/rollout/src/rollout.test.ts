@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Strategy } from './model.js';
+import { oneStep } from './testing/scenario.js';
 import { applies, fails, RolloutWorld } from './testing/world.js';
-
-const canary = (steps: readonly (readonly [number, number])[]): Strategy => ({
-	kind: 'canary',
-	steps: steps.map(([value, dwellMs]) => ({ size: { kind: 'percent', value }, dwellMs })),
-});
 
 describe('a rollout', () => {
 	it('goes through its canary steps, bakes and completes', () => {
@@ -19,7 +14,7 @@ describe('a rollout', () => {
 	});
 
 	it('pauses at the first crossing and hands the version to nobody else', () => {
-		const world = new RolloutWorld({ strategy: canary([[100, 0]]), maxInFlight: 20 });
+		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 20 });
 		const agents = world.addAgents(250);
 		agents.forEach((agent, index) => {
 			agent.behaviour = index % 3 === 0 ? fails : applies;

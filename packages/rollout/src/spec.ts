@@ -91,7 +91,7 @@ export interface SpecProblem {
 	readonly fix: string;
 }
 
-export const stepsMax = 100;
+const stepsMax = 100;
 
 type Check = (value: unknown, path: string) => readonly SpecProblem[];
 

@@ -31,7 +31,7 @@ function standsAside({ state, reason }: Target): boolean {
 }
 
 /** Has the agent the capability the gate needs. */
-export function isCapable(target: Target, gate: GateName): boolean {
+function isCapable(target: Target, gate: GateName): boolean {
 	switch (gate) {
 		case 'apply-failed-ratio':
 		case 'apply-timeout-ratio':
@@ -82,7 +82,7 @@ function gateTally(target: Target, gate: GateName, acceptedSeq: AcceptedSeq): Ga
 const isInFlight = (target: Target): boolean =>
 	target.state === 'Applying' || (target.state === 'Pending' && target.seq !== null);
 
-export const isWell = (target: Target): boolean =>
+const isWell = (target: Target): boolean =>
 	target.state === 'Applied' &&
 	target.unhealthySince === null &&
 	target.mismatchSince === null &&
@@ -154,7 +154,7 @@ export function acceptEvidence(
 	};
 }
 
-export const sumStates = (states: Readonly<Record<TargetState, number>>): number =>
+const sumStates = (states: Readonly<Record<TargetState, number>>): number =>
 	targetStates.reduce((sum, state) => sum + states[state], 0);
 
 export const membersOf = (step: Pick<Step, 'counters'>): number => sumStates(step.counters.states);

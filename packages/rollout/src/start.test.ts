@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { outcomeOf, until } from './testing/scenario.js';
+import { newVersion, RolloutWorld } from './testing/world.js';
+
+describe('a start', () => {
+	it('is refused when agents have no way back, and says how many', () => {
+		const world = new RolloutWorld();
+		world.addAgents(3);
+		world.addAgents(2, { provenVersion: null });
+		const id = world.ask('start');
+		world.settle();
+		expect(outcomeOf(world, id)).toMatchObject({ accepted: false, code: 'no-way-back' });
+		expect(outcomeOf(world, id)?.message).toMatch(/^2 of 5 agents/);
+		expect(world.rollout.state).toBe('Pending');
+		expect(world.targets.size).toBe(0);
+	});
+
+	it('completes at once when every agent already runs the version', () => {
+		const world = new RolloutWorld();
+		const assignment = {
+			seq: 4,
+			versionId: newVersion,
+			rolloutId: null,
+			attempt: 1,
+			answer: 'applied',
+			error: null,
+			effective: 'match',
+		} as const;
+		world.addAgent({ assignment: { ...assignment } });
+		world.start();
+		expect(world.rollout.state).toBe('Completed');
+		expect(world.count('AlreadyApplied')).toBe(1);
+		expect(world.offers).toEqual([]);
+	});
+
+	it('skips agents that cannot take a config or confirm it, by name of the reason', () => {
+		const world = new RolloutWorld();
+		world.addAgent({ reports: { remoteConfig: false, configStatus: true, effectiveConfig: true, health: true } });
+		world.addAgent({ reports: { remoteConfig: true, configStatus: false, effectiveConfig: false, health: true } });
+		world.addAgent({ quarantined: true });
+		world.start();
+		expect([...world.targets.values()].map(({ reason }) => reason).toSorted()).toEqual([
+			'cannot-confirm',
+			'no-remote-config',
+			'quarantined',
+		]);
+		expect(world.rollout.state).toBe('Failed');
+	});
+
+	it('of a group of one works', () => {
+		const world = new RolloutWorld();
+		world.addAgent();
+		world.start();
+		until(world, 'Completed');
+		expect(world.steps.size).toBe(1);
+	});
+});
