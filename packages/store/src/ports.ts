@@ -162,6 +162,8 @@ export interface GatewayStore {
 	removeGateway(lease: GatewayLease): Promise<void>;
 	/** Upserts the agents and begins a session for each: the epoch grows by one. Order of the answers is that of the requests; one uid at most once a call. */
 	connectAgents(lease: GatewayLease, requests: readonly ConnectRequest[]): Promise<readonly ConnectedAgent[]>;
+	/** Which live gateway holds the open session of each uid, without beginning one; in the order of the uids, null where none does. */
+	sessionHolders(instanceUids: readonly string[]): Promise<readonly (GatewayId | null)[]>;
 	/** After a lapse: takes the sessions over into the new incarnation where the epoch is still theirs; the others are returned as refused. */
 	readmitAgents(
 		lease: GatewayLease,

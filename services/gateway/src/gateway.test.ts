@@ -83,7 +83,7 @@ describe('one change', () => {
 		const id = under.idOf(agent.uid);
 		let claims = 0;
 		world.onStore = (operation) => {
-			if (operation === 'claimOffers' && claims++ === 0) clock.skip(1_500);
+			if (operation === 'claimOffers' && claims++ === 0) clock.advance(1_500);
 		};
 		under.assign(id, under.publish(yamlFile('a: 1')));
 		expect(await under.dispatch([id])).toEqual({ kind: 'answered', outcomes: ['queue-full'] });
@@ -202,6 +202,20 @@ describe('two gateways', () => {
 		expect(await first.dispatch([id])).toEqual({ kind: 'answered', outcomes: ['not-mine'] });
 		expect((await world.directory.lookupOwners([id])).get(id)?.gateway).toBe(gw2);
 		expect(second.agentOf(after.uid)).toMatchObject({ gateway: gw2, disconnectReason: null });
+	});
+
+	test('a poll that strays to another gateway moves nothing; two in a row do', async () => {
+		const world = createGatewayWorld();
+		const [first, second] = [await start({}, world), await start({ gateway: gw2 }, world)];
+		const poller = new TestPoller(first.httpUrl);
+		await poller.hello();
+		const { sessionEpoch } = first.agentOf(poller.uid) ?? {};
+		const strayed = new TestPoller(second.httpUrl, poller.uid);
+		strayed.sequence = poller.sequence;
+		expect((await strayed.say()).message).toMatchObject({ instanceUid: poller.uid, reportFullState: false });
+		expect(first.agentOf(poller.uid)).toMatchObject({ gateway: 'gw-1', sessionEpoch });
+		expect((await strayed.say()).message?.reportFullState).toBe(true);
+		expect(first.agentOf(poller.uid)).toMatchObject({ gateway: gw2 });
 	});
 
 	test('an agent whose offer was claimed elsewhere gets nothing here', async () => {

@@ -279,6 +279,13 @@ export const gatewayMoves = (state: MemoryState): GatewayMoves => ({
 		requireLease(state, lease);
 		return requests.map((request) => connect(state, lease, request));
 	},
+	sessionHolders: (instanceUids) =>
+		instanceUids.map((uid) => {
+			const id = state.agentsByUid.get(uid);
+			const { gateway = null, incarnation = null } = (id && state.agents.get(id)) || {};
+			if (gateway === null || !state.gatewayLive(gateway, incarnation)) return null;
+			return state.gateways.get(gateway)?.draining ? null : gateway;
+		}),
 	readmitAgents(lease, sessions) {
 		requireLease(state, lease);
 		return readmit(state, lease, sessions);

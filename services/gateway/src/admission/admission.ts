@@ -12,11 +12,12 @@ import type { Sessions } from '../session/registry.js';
 import { AgentSession, bounded, live } from '../session/session.js';
 import type { GatewayMeters } from '../telemetry/meters.js';
 import type { Applicant } from './applicant.js';
+import { Strangers } from './strangers.js';
 import { Takeovers } from './takeovers.js';
 
 export interface AdmissionDeps {
 	readonly gateway: GatewayId;
-	readonly store: Pick<GatewayStore, 'connectAgents' | 'currentAssignments'>;
+	readonly store: Pick<GatewayStore, 'connectAgents' | 'currentAssignments' | 'sessionHolders'>;
 	readonly directory: Pick<OwnershipDirectory, 'claimAgents'>;
 	readonly backplane: Pick<Backplane, 'evict'>;
 	readonly lease: LeaseKeeper;
@@ -48,13 +49,16 @@ interface Admitted {
  */
 export class Admission {
 	readonly #takeovers = new Takeovers();
+	readonly #strangers: Strangers;
 	readonly #queue = new Map<InstanceUid, Applicant[]>();
 	#queued = 0;
 	#delayed = 0;
 	#connecting = false;
 	#scheduled = false;
 
-	constructor(private readonly deps: AdmissionDeps) {}
+	constructor(private readonly deps: AdmissionDeps) {
+		this.#strangers = new Strangers(deps.gateway);
+	}
 
 	/** Agents that wait for admission. */
 	get waiting(): number {
@@ -146,7 +150,8 @@ export class Admission {
 		this.#connecting = true;
 		let admitted: readonly Admitted[] = [];
 		try {
-			admitted = await this.#connect(batch);
+			const staying = await this.#withoutPassing(batch);
+			if (staying.length > 0) admitted = await this.#connect(staying);
 		} catch (error) {
 			this.#failed(batch, error);
 		}
@@ -167,6 +172,23 @@ export class Admission {
 			if (!applicant.gone) batch.push(applicant);
 		}
 		return batch;
+	}
+
+	/** Polls of agents whose session is elsewhere are answered, and that is all (C-10). */
+	async #withoutPassing(batch: readonly Applicant[]): Promise<readonly Applicant[]> {
+		const polls = batch.filter(({ carrier }) => carrier.transport === 'http');
+		if (polls.length === 0) return batch;
+		const holders = await this.deps.store.sessionHolders(polls.map(({ uid }) => uid));
+		const passing = new Set(polls.filter((poll, at) => this.#isPassing(poll, holders[at] ?? null)));
+		for (const { uid, carrier, waiting } of passing) {
+			carrier.forget(uid);
+			for (const inbound of waiting.splice(0)) this.deps.exchange.acknowledge(inbound);
+		}
+		return batch.filter((applicant) => !passing.has(applicant));
+	}
+
+	#isPassing({ waiting: [first], grantedUid }: Applicant, holder: GatewayId | null): boolean {
+		return first !== undefined && grantedUid === null && this.#strangers.isPassing(first.message, holder);
 	}
 
 	async #connect(batch: readonly Applicant[]): Promise<Admitted[]> {

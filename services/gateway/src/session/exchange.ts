@@ -89,6 +89,11 @@ export class Exchange {
 		this.#answer(session, inbound, standing, now);
 	}
 
+	/** Answers a message that is not for this gateway to take in. */
+	acknowledge({ message, replier }: Inbound): void {
+		replier.reply(encodeServerToAgent(message.instanceUid, { capabilities: this.#capabilities }));
+	}
+
 	/** Called when nothing more is to be waited for, and a session may be offered what is due. */
 	settle(session: AgentSession): void {
 		session.phase = live;
