@@ -114,4 +114,37 @@ describe.concurrent('a supervised collector', () => {
 		expect(now).toMatchObject({ config: 'broken@1', reportedStatus: 'applied', provenVersion: 'broken@1' });
 		expect(now.quarantined).toMatchObject([{ version: 'broken@2', reason: error }]);
 	});
+
+	it('gets back what it ran though it cannot say that it failed', async ({ onTestFinished: finish }) => {
+		const sink = await sinkFor(finish);
+		const { supervisor, port, rollOut } = await join('quiet-broken', finish, { reports_remote_config: false });
+		const good = { receivePort: port, sink: sink.url };
+		await rollOut(pipelineYaml(good), { acceptNoWayBack: true });
+		await flows(port, sink, 'before');
+		const rollout = await rollOut(unknownExporterYaml(good), { onGate: 'rollback' });
+		expect(rollout).toMatchObject({
+			state: 'RolledBack',
+			evidence: [{ gate: 'effective-mismatch-ratio', k: 1, n: 1 }],
+		});
+		await product().agent(supervisor.instanceUid, ({ healthy }) => healthy === true, 'healthy agent');
+		await flows(port, sink, 'again');
+	});
+
+	it('is repaired by the corrected version when it never ran another', async ({ onTestFinished: finish }) => {
+		const sink = await sinkFor(finish);
+		const { supervisor, port, rollOut } = await join('repaired', finish);
+		const good = { receivePort: port, sink: sink.url };
+		const { campaign, agent } = product();
+		const failed = await rollOut(unknownExporterYaml(good), { acceptNoWayBack: true });
+		expect(failed).toMatchObject({ state: 'Paused', pauseReasons: ['gate'], noWayBack: 1 });
+		await campaign.call('abortRollout', { params: { rollout: failed.id }, body: {} });
+		await agent(supervisor.instanceUid, ({ healthy }) => healthy === false, 'sick agent');
+
+		// The one agent there is was sick before, so nothing shows that the version does no harm: somebody has to look.
+		const asked = await rollOut(pipelineYaml(good), { acceptNoWayBack: true });
+		expect(asked).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'] });
+		await flows(port, sink, 'repaired');
+		await campaign.call('resumeRollout', { params: { rollout: asked.id }, body: {} });
+		await campaign.until(asked.id, ({ state }) => state === 'Completed');
+	});
 });
