@@ -1,0 +1,193 @@
+import { exitCodes, type Io, runCli } from '@ampora/cli';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decidingFleet, type Fleet } from './deciding.js';
+import { type ApiStage, apiStage, goodYaml } from './stage.js';
+
+let stage: ApiStage;
+let fleet: Fleet;
+let server: string;
+beforeAll(async () => {
+	stage = await apiStage({ decisionWaitMs: 10_000 });
+	fleet = await decidingFleet(stage);
+	({ url: server } = await stage.api.listen());
+});
+afterAll(async () => {
+	await fleet[Symbol.asyncDispose]();
+	await stage[Symbol.asyncDispose]();
+});
+
+interface Run {
+	readonly code: number;
+	readonly out: string;
+	readonly err: string;
+}
+
+const files: Record<string, string> = {
+	'good.yaml': goodYaml,
+	'better.yaml': `# better\n${goodYaml}`,
+	'bad.yaml': 'receivers:\n  nop: ]\n',
+};
+
+/** One command line, as a shell would run it. */
+async function ampora(
+	line: string,
+	{ env = {}, tty = false }: { env?: Record<string, string>; tty?: boolean } = {},
+): Promise<Run> {
+	const text = { out: '', err: '' };
+	const sink = (to: 'out' | 'err') => ({
+		write: (chunk: string) => {
+			text[to] += chunk;
+		},
+		isTTY: tty,
+		columns: 100,
+	});
+	const io: Io = {
+		stdout: sink('out'),
+		stderr: sink('err'),
+		env: { AMPORA_SERVER: server, AMPORA_TOKEN: stage.admin, ...env },
+		fetch,
+		readFile: async (path) => {
+			const body = files[path];
+			if (body === undefined) throw new Error(`ENOENT: no such file, open '${path}'`);
+			return body;
+		},
+		signal: new AbortController().signal,
+	};
+	const code = await runCli(line.split(' '), io);
+	return { code, ...text };
+}
+
+const quick =
+	'--steps canary=50%,100% --bake 0 --gate disconnect-ratio=20%:0 --gate effective-mismatch-ratio=20%:0 --gate unhealthy-ratio=10%:0 --max-in-flight unlimited';
+
+test('a canary from a shell', async () => {
+	expect(await ampora('configs create edge')).toMatchObject({ code: 0, out: 'edge created\n' });
+	const published = await ampora('configs publish edge --file good.yaml');
+	expect(published).toMatchObject({ code: 0, err: '' });
+	expect(published.out).toMatch(/^edge@1 is Published \(content [0-9a-f]{12}\)\n$/);
+	expect((await ampora('configs show edge@1')).out).toBe(goodYaml);
+	expect((await ampora('configs list')).out).toMatch(
+		/NAME +VERSIONS +LATEST +PUBLISHED +CREATED\n.*edge +1 +edge@1 \(Published\) +edge@1 /,
+	);
+
+	await ampora('groups create shops');
+	const agents = await fleet.connect(4);
+	const added = await ampora(`groups add shops ${agents.join(' ')}`);
+	expect(added).toMatchObject({ code: 0, out: '4 agents added to shops, which has 4\n' });
+	expect((await ampora('groups list')).out).toMatch(/shops +4 +4 +-/);
+
+	const watched = await ampora(`rollouts create shops edge@1 ${quick} --accept-no-way-back --watch`);
+	expect(watched).toMatchObject({ code: exitCodes.ok, err: '' });
+	const lines = watched.out.trimEnd().split('\n');
+	expect(lines.at(-1)).toBe('Completed step 2/2: 4 updated, 4 started, of 4');
+	expect(watched.out).not.toContain('\u001b');
+
+	const listed = JSON.parse((await ampora('rollouts list --group shops --json')).out);
+	expect(listed).toMatchObject([{ state: 'Completed', updated: 4 }]);
+	const [{ id }] = listed;
+	expect((await ampora(`rollouts get ${id}`)).out).toContain('Completed: 4 of 4 agents run edge@1');
+	const targets = (await ampora(`rollouts targets ${id} --state Applied`)).out.trimEnd().split('\n');
+	expect(targets).toHaveLength(5);
+	expect((await ampora(`agents get ${agents[0]}`)).out).toMatch(/assigned: +edge@1\nanswer: +applied\n/);
+	expect((await ampora(`rollouts events ${id}`)).out).toMatch(/Pending → InProgress/);
+});
+
+test('a gate ends the watch with its own exit code, and says what is possible', async () => {
+	await ampora('groups create labs');
+	const agents = await fleet.connect(4);
+	await ampora(`groups add labs ${agents.join(' ')}`);
+	expect((await ampora(`rollouts create labs edge@1 ${quick} --accept-no-way-back --watch`)).code).toBe(0);
+	fleet.behave(agents, 'fails');
+	const watched = await ampora(`rollouts create labs --file better.yaml ${quick} --watch`, { tty: true });
+	expect(watched.code).toBe(exitCodes.rolloutBad);
+	expect(watched.err).toMatch(/Paused \(gate\)/);
+	expect(watched.err).toMatch(/apply-failed-ratio: \d+(\.\d)? % > 20 % \(\d of 2\)/);
+	const [, id = ''] = /ampora rollouts rollback (\S+)/.exec(watched.err) ?? [];
+	// In a terminal the picture is drawn over, a bar per step.
+	expect(watched.out).toContain('\u001b[J');
+	expect(watched.out).toContain('canary');
+	expect(watched.out).toContain('unknown exporter "oltp"');
+
+	const refused = await ampora(`rollouts start ${id}`);
+	expect(refused).toMatchObject({ code: exitCodes.refused, out: '' });
+	expect(refused.err).toBe(
+		`ampora: a rollout that is Paused (gate) cannot be asked to start (command-not-allowed)\n  ${refused.err.split('\n  ')[1]}`,
+	);
+	expect(refused.err).toContain('Possible now: rollback, abort,');
+	fleet.behave(agents, 'applies');
+	const undone = await ampora(`rollouts rollback ${id} --reason broken`);
+	expect(undone).toMatchObject({ code: 0 });
+	expect(undone.out).toMatch(/^(Rolling back|Rolled back)/);
+});
+
+describe('exit codes', () => {
+	test('1: wrong usage', async () => {
+		for (const line of [
+			'rollouts',
+			'nonsense',
+			'agents list --limit many',
+			'rollouts create shops',
+			'configs publish edge',
+			'agents list --nope',
+		]) {
+			const { code, err } = await ampora(line);
+			expect({ line, code }).toEqual({ line, code: exitCodes.usage });
+			expect(err.length).toBeGreaterThan(10);
+		}
+		expect(await ampora('configs validate missing.yaml')).toMatchObject({
+			code: 1,
+			err: expect.stringMatching(/cannot read missing\.yaml/),
+		});
+		expect(await ampora('agents list', { env: { AMPORA_SERVER: 'here' } })).toMatchObject({
+			code: 1,
+			err: expect.stringMatching(/"here" is no address/),
+		});
+	});
+
+	test('2: refused', async () => {
+		const missing = await ampora('groups show nowhere');
+		expect(missing).toMatchObject({ code: exitCodes.refused, out: '' });
+		expect(missing.err).toBe(
+			'ampora: there is no group "nowhere" (not-found)\n  Check the name; ampora groups list shows what exists.\n',
+		);
+		const nobody = await ampora('agents list', { env: { AMPORA_TOKEN: 'wrong' } });
+		expect(nobody).toMatchObject({ code: 2, err: expect.stringMatching(/AMPORA_TOKEN/) });
+		const findings = await ampora('configs publish edge --file bad.yaml');
+		expect(findings).toMatchObject({ code: 2, err: expect.stringMatching(/config:2:\d+: /) });
+		expect(await ampora('configs validate bad.yaml')).toMatchObject({
+			code: 2,
+			out: expect.stringMatching(/2:\d+: error: .*\nIt cannot be published\.\n/),
+		});
+		expect(await ampora('configs validate good.yaml')).toMatchObject({ code: 0 });
+	});
+
+	test('3: nobody there', async () => {
+		const { code, err } = await ampora('agents list', { env: { AMPORA_SERVER: 'http://127.0.0.1:9' } });
+		expect(code).toBe(exitCodes.unreachable);
+		expect(err).toMatch(/^ampora: cannot reach http:\/\/127\.0\.0\.1:9: .+\n {2}Is Ampora running there\?/);
+	});
+
+	test('help documents them, and goes to stdout', async () => {
+		const { code, out, err } = await ampora('--help');
+		expect({ code, err }).toEqual({ code: 0, err: '' });
+		expect(out).toMatch(/4 {2}a watched rollout ended badly/);
+		expect(await ampora('--version')).toMatchObject({ code: 0, out: '0.1.0\n' });
+	});
+});
+
+test('tokens are shown once and work', async () => {
+	const { out } = await ampora('tokens create ci --role Operator');
+	const token = out.trim();
+	expect(token).toMatch(/^ampora_api_[\w-]{43}$/);
+	expect(await ampora('tokens whoami', { env: { AMPORA_TOKEN: token } })).toMatchObject({
+		out: 'token:ci, Operator\n',
+	});
+	expect(await ampora('tokens list', { env: { AMPORA_TOKEN: token } })).toMatchObject({
+		code: 2,
+		err: expect.stringMatching(/needs the role Admin/),
+	});
+	const listed = JSON.parse((await ampora('tokens list --json')).out);
+	const { id } = listed.find(({ name }: { name: string }) => name === 'ci');
+	expect(await ampora(`tokens revoke ${id}`)).toMatchObject({ code: 0, out: 'ci revoked\n' });
+	expect(await ampora('tokens whoami', { env: { AMPORA_TOKEN: token } })).toMatchObject({ code: 2 });
+});
