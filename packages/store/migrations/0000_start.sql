@@ -253,7 +253,7 @@ CREATE INDEX "agent_group_members" ON "agent" USING btree ("group_id");--> state
 CREATE INDEX "agent_gateway" ON "agent" USING btree ("gateway","gateway_incarnation") WHERE gateway is not null;--> statement-breakpoint
 CREATE INDEX "agent_disconnected" ON "agent" USING btree ("disconnected_at") WHERE gateway is null;--> statement-breakpoint
 CREATE INDEX "agent_unheard" ON "agent" USING btree ("disconnected_at") WHERE disconnect_reason in ('gateway-lost', 'drained');--> statement-breakpoint
-CREATE INDEX "agent_former_uids" ON "agent" USING gin ("former_uids");--> statement-breakpoint
+CREATE INDEX "agent_former_uids" ON "agent" USING gin ("former_uids") WHERE former_uids <> '{}';--> statement-breakpoint
 CREATE INDEX "assignment_changed" ON "assignment" USING btree ("changed_at");--> statement-breakpoint
 CREATE INDEX "audit_event_entity" ON "audit_event" USING btree ("entity_type","entity_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "rollout_one_active_per_group" ON "rollout" USING btree ("group_id") WHERE state in ('PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack');--> statement-breakpoint

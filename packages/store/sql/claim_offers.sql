@@ -63,7 +63,6 @@ select
 	j.rollout_id as "rolloutId",
 	j.traceparent,
 	-- A row that is not there any more cannot be offered.
-	coalesce(j.refused, case when c.agent_id is null then 'no-assignment' end) as refused
+	case when j.agent_id in (select agent_id from recorded) then null else coalesce(j.refused, 'no-assignment') end as refused
 from judged j
-left join recorded c on c.agent_id = j.agent_id
 order by j.n;

@@ -11,18 +11,25 @@ named as materialized (
 	select
 		coalesce(
 			(select id from agent where instance_uid = w.uid),
-			(select id from agent where former_uids @> array[w.uid] order by id limit 1)
+			-- An aggregate, for a limit would make the planner walk all agents in the order of their ids.
+			(select (array_agg(id order by id))[1] from agent where former_uids <> '{}' and former_uids @> array[w.uid])
 		) as agent_id,
 		w.*
 	from wanted w
 	where exists (select from lease)
 ),
 held as materialized (
-	select a.* from agent a where a.id in (select agent_id from named) order by a.id for no key update
+	select
+		a.id, a.instance_uid, a.session_epoch, a.gateway, a.sequence_num, a.capabilities, a.description is not null as described,
+		a.healthy, a.start_time_nanos, a.reported_hash, a.reported_status
+	from agent a where a.id in (select agent_id from named) order by a.id for no key update
+),
+transports as (
+	select distinct on (agent_id) agent_id, transport from named order by agent_id, n
 ),
 taken as (
 	update agent a set
-		session_epoch = a.session_epoch + 1,
+		session_epoch = h.session_epoch + 1,
 		fact_seq = 0,
 		gateway = $1,
 		gateway_incarnation = $2::bigint,
@@ -30,15 +37,16 @@ taken as (
 		disconnected_at = null,
 		disconnect_reason = null,
 		last_gateway = null
-	from (select distinct on (agent_id) agent_id, transport from named order by agent_id, n) n
-	where a.id = n.agent_id and a.id in (select id from held)
-	returning a.id, a.session_epoch
+	from held h join transports n on n.agent_id = h.id
+	where a.id = h.id
+	returning h.*
 ),
 created as (
 	insert into agent (id, instance_uid, group_id, session_epoch, gateway, gateway_incarnation, transport)
 	select n.new_id, n.uid, g.id, 1, $1, $2::bigint, n.transport
 	from named n cross join (select id from agent_group where built_in) g
 	where n.agent_id is null
+	order by n.uid
 	on conflict (instance_uid) do nothing
 	returning id
 ),
@@ -49,24 +57,23 @@ signals as (
 )
 select
 	n.n,
-	h.id as "agentId",
-	h.instance_uid as "instanceUid",
-	t.session_epoch as "sessionEpoch",
+	t.id as "agentId",
+	t.instance_uid as "instanceUid",
+	t.session_epoch + 1 as "sessionEpoch",
 	false as "isNew",
-	h.sequence_num as "sequenceNum",
-	h.capabilities,
-	h.description is not null as described,
-	h.healthy,
-	h.start_time_nanos as "startTimeNanos",
-	h.reported_hash as "reportedHash",
-	h.reported_status as "reportedStatus",
+	t.sequence_num as "sequenceNum",
+	t.capabilities,
+	t.described,
+	t.healthy,
+	t.start_time_nanos as "startTimeNanos",
+	t.reported_hash as "reportedHash",
+	t.reported_status as "reportedStatus",
 	e.hash as "effectiveHash",
-	h.gateway as "previousGateway",
-	h.session_epoch as "previousEpoch"
+	t.gateway as "previousGateway",
+	t.session_epoch as "previousEpoch"
 from named n
-join held h on h.id = n.agent_id
-join taken t on t.id = h.id
-left join agent_effective_config e on e.agent_id = h.id
+join taken t on t.id = n.agent_id
+left join agent_effective_config e on e.agent_id = t.id
 union all
-select n.n, c.id, n.uid, 1, true, null, 0, false, null, null, null, null, null, null, null
-from created c join named n on n.new_id = c.id;
+select n.n, n.new_id, n.uid, 1, true, null, 0, false, null, null, null, null, null, null, null
+from named n where n.new_id in (select id from created);

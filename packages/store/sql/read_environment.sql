@@ -5,9 +5,20 @@ with dead as materialized (
 	select id, incarnation, expires_at <= now() as expired, expires_at from gateway
 ),
 unheard as materialized (
-	select a.id, a.gateway, 'lost' as why, case when d.expired then d.expires_at else now() end as since
-	from dead d join agent a on a.gateway = d.id
-		and (a.gateway_incarnation < d.incarnation or d.expired and a.gateway_incarnation = d.incarnation)
+	select a.id, a.gateway, 'lost' as why, now() as since
+	from dead d cross join lateral (
+		select id, gateway from agent
+		where gateway = d.id and gateway_incarnation < d.incarnation
+		order by gateway_incarnation limit 100000
+	) a
+	union all
+	select a.id, a.gateway, 'lost', d.expires_at
+	from dead d cross join lateral (
+		select id, gateway from agent
+		where gateway = d.id and gateway_incarnation = d.incarnation
+		order by gateway_incarnation limit 100000
+	) a
+	where d.expired
 	union all
 	select a.id, a.last_gateway, case a.disconnect_reason when 'drained' then 'draining' else 'lost' end, a.disconnected_at
 	from agent a

@@ -7,11 +7,27 @@ with fence as materialized (
 gateways as materialized (
 	select id, incarnation, expires_at <= clock_timestamp() as expired from gateway where exists (select from fence)
 ),
+-- Two searches with a limit each, so that a live gateway's many agents are never looked at.
+candidates as materialized (
+	select a.*
+	from gateways g cross join lateral (
+		select id, gateway, gateway_incarnation from agent
+		where gateway = g.id and gateway_incarnation < g.incarnation
+		order by gateway_incarnation limit $4
+	) a
+	union all
+	select a.*
+	from gateways g cross join lateral (
+		select id, gateway, gateway_incarnation from agent
+		where gateway = g.id and gateway_incarnation = g.incarnation
+		order by gateway_incarnation limit $4
+	) a
+	where g.expired
+),
 victims as materialized (
 	select a.id, a.gateway
-	from gateways g
-	join agent a on a.gateway = g.id
-		and (a.gateway_incarnation < g.incarnation or g.expired and a.gateway_incarnation = g.incarnation)
+	from candidates c join agent a on a.id = c.id
+	where a.gateway = c.gateway and a.gateway_incarnation = c.gateway_incarnation
 	order by a.id
 	limit $4
 	for no key update of a skip locked

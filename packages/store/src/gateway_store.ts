@@ -98,12 +98,19 @@ const withoutNul = (text: string): string => text.replaceAll('\0', '\ufffd');
 const toJson = (value: unknown): string =>
 	JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? withoutNul(part) : part));
 
-const answerRow = (agentId: AgentId, { seq, answer, error, ageMs }: AnswerFact) => ({
-	agent_id: agentId,
-	seq,
-	answer,
+/** Of several answers to one assignment the furthest, that to the latest assignment first. */
+function furthestAnswers(answers: readonly AnswerFact[]): readonly AnswerFact[] {
+	const bySeq = new Map<number, AnswerFact>();
+	for (const fact of answers) {
+		const known = bySeq.get(fact.seq);
+		if (known === undefined || answerRank[fact.answer] > answerRank[known.answer]) bySeq.set(fact.seq, fact);
+	}
+	return [...bySeq.values()].sort((a, b) => b.seq - a.seq);
+}
+
+const answerRow = ({ seq, answer, error, ageMs }: AnswerFact) => ({
+	...{ seq, answer, error },
 	rank: answerRank[answer],
-	error,
 	age_ms: ageMs,
 });
 
@@ -114,7 +121,7 @@ const storedFile = ({ name, contentType, body }: ConfigFile) => ({
 });
 
 /** Absent parts stay out of the JSON: they arrive as null, which means unchanged. */
-function reportRow(report: AgentReport) {
+function reportRow(report: AgentReport, answer: AnswerFact | undefined) {
 	const { description, health, remoteConfig, effective, effectiveMatch } = report;
 	return {
 		agent_id: report.agentId,
@@ -146,6 +153,7 @@ function reportRow(report: AgentReport) {
 			match_verdict: effectiveMatch.verdict,
 			match_detail: effectiveMatch.detail,
 		}),
+		...(answer && answerRow(answer)),
 		...(report.disconnected && { disconnected: report.disconnected }),
 	};
 }
@@ -157,8 +165,14 @@ interface FlushRow extends Row {
 }
 
 async function flushReports(sql: Sql, lease: GatewayLease, reports: readonly AgentReport[]): Promise<FlushResult> {
-	const answers = reports.flatMap(({ agentId, answers }) => (answers ?? []).map((fact) => answerRow(agentId, fact)));
-	const params = [lease.gateway, lease.incarnation, toJson(reports.map(reportRow)), toJson(answers)];
+	const rows: unknown[] = [];
+	const earlier: unknown[] = [];
+	for (const report of reports) {
+		const [latest, ...others] = furthestAnswers(report.answers ?? []);
+		rows.push(reportRow(report, latest));
+		for (const other of others) earlier.push({ agent_id: report.agentId, ...answerRow(other) });
+	}
+	const params = [lease.gateway, lease.incarnation, toJson(rows), toJson(earlier)];
 	const row = onlyRow(await repeating(() => sql.query<FlushRow>(statements.flushReports, params)));
 	if (!row.live) throw lapsed(lease);
 	return { refused: row.refused, touchedRollouts: row.touched };
@@ -233,6 +247,16 @@ export const createGatewayStore = (sql: Sql): GatewayStore => ({
 		);
 	},
 	connectAgents: (lease, requests) => connectAgents(sql, lease, requests),
+	async sessionHolders(instanceUids) {
+		const rows = await sql.query<{ uid: string; gateway: GatewayId }>(
+			`select a.instance_uid::text as uid, a.gateway
+			from agent a join gateway g on g.id = a.gateway and g.incarnation = a.gateway_incarnation
+			where a.instance_uid = any($1::uuid[]) and g.expires_at > clock_timestamp() and not g.draining`,
+			[instanceUids],
+		);
+		const holders = new Map(rows.map(({ uid, gateway }) => [uid, gateway]));
+		return instanceUids.map((uid) => holders.get(uid) ?? null);
+	},
 	readmitAgents: (lease, sessions) => readmitAgents(sql, lease, sessions),
 	async renameAgent(agentId, sessionEpoch, instanceUid) {
 		await sql.query(

@@ -29,9 +29,24 @@ const getTypeParser = ((oid: number, format?: 'text' | 'binary') => {
 
 type Asks = Pick<PoolClient, 'query'>;
 
+const preparedNames = new Map<string, string>();
+
+/**
+ * The statements of sql/ begin with a comment, are few, and take Postgres longer to plan than to run for a single agent: each
+ * connection plans them once. Their plans do not depend on the parameters, whose sizes the planner cannot see anyway.
+ */
+function preparedName(text: string): string | undefined {
+	if (!text.startsWith('--')) return undefined;
+	const known = preparedNames.get(text) ?? `ampora_${preparedNames.size}`;
+	preparedNames.set(text, known);
+	return known;
+}
+
 async function ask<T extends Row>(asked: Asks, text: string, params: readonly unknown[] = []) {
 	try {
-		return (await asked.query<T>(text, [...params])).rows;
+		const name = preparedName(text);
+		const values = [...params];
+		return (await asked.query<T>(name === undefined ? { text, values } : { name, text, values })).rows;
 	} catch (error) {
 		throw asStoreError(error);
 	}

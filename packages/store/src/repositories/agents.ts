@@ -89,7 +89,7 @@ export function agentsOn(db: Orm) {
 			const match = or(
 				eq(agent.id, idOrUid),
 				eq(agent.instanceUid, idOrUid),
-				sql`${agent.formerUids} @> array[${idOrUid}]::uuid[]`,
+				sql`(${agent.formerUids} <> '{}' and ${agent.formerUids} @> array[${idOrUid}]::uuid[])`,
 			);
 			const found = await rows(sql`''`).where(match).orderBy(sql`${agent.id} = ${idOrUid} desc`).limit(1);
 			return found[0] ?? null;
