@@ -47,7 +47,7 @@ export async function openMemory(flaws: Flaws = {}): Promise<Stores> {
 	return { gateway, engine, world: memoryWorld(state), close: async () => {} };
 }
 
-export async function openEmbedded(): Promise<Stores> {
+async function openEmbedded(): Promise<Stores> {
 	const { sql, close } = await openEmbeddedPglite();
 	await migrateWith(sql);
 	return { gateway: createGatewayStore(sql), engine: createEngineStore(sql), world: postgresWorld(sql), close };
@@ -63,7 +63,7 @@ export const adapters = [
 export const allNeeds: SnapshotNeeds = { members: 1_000, fill: 1_000, admit: 1_000, back: 1_000 };
 const ttlMs = 60_000;
 /** AcceptsRemoteConfig, ReportsEffectiveConfig, ReportsHealth, ReportsRemoteConfig, ReportsStatus. */
-export const fullCapabilities = 0x1807n;
+const fullCapabilities = 0x1807n;
 
 export const newUid = (): string => newId<string & AgentId>();
 
