@@ -83,6 +83,38 @@ describe('gates', () => {
 		expect(world.rollout.state).toBe('Paused');
 	});
 
+	it('an agent that applied and vanished stays Disconnected until it is heard again', () => {
+		const world = new RolloutWorld({ strategy: canary([100, 10 * minute]), maxInFlight: 'unlimited' });
+		const [agent] = world.addAgents(10);
+		if (agent === undefined) throw new Error('there are agents');
+		world.start();
+		world.pass(2);
+		agent.session = 'lost';
+		world.pass(310);
+		expect(world.targetOf(agent).state).toBe('Disconnected');
+		agent.restarts += 1;
+		world.pass(2);
+		expect(world.targetOf(agent).state).toBe('Disconnected');
+		agent.session = 'live';
+		world.pass(2);
+		expect(world.targetOf(agent).state).toBe('Applied');
+	});
+
+	it('a step that turns out smaller than it was to be fires before the next admission', () => {
+		const world = new RolloutWorld({ strategy: oneStep, order: 'hostname', maxInFlight: 1 });
+		const agents = world.addAgents(10);
+		agents.slice(0, 2).forEach((agent) => {
+			agent.behaviour = fails;
+		});
+		world.start();
+		world.passUntil(() => world.count('Failed') === 2);
+		expect(world.rollout.state).toBe('InProgress');
+		for (const agent of agents.slice(world.offers.length, world.offers.length + 4)) agent.session = 'lost';
+		until(world, 'Paused', 10);
+		expect(world.rollout.evidence[0]?.message).toBe('apply-failed-ratio: 33.3 % > 20 % (2 of 6)');
+		expect(world.offers.length).toBeLessThanOrEqual(4);
+	});
+
 	it('an agent that says goodbye to apply, and returns, is no harm', () => {
 		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited' });
 		const [agent] = world.addAgents(4);

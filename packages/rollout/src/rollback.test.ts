@@ -77,11 +77,15 @@ describe('rollback', () => {
 		world.tick();
 		const [first] = agents;
 		if (first?.assignment == null) throw new Error('it was admitted');
+		const { assignment } = first;
 		world.ask('rollback');
-		const before = world.snapshot();
-		first.assignment.answer = 'offered';
-		expect(before.commands.length).toBe(1);
-		world.settle();
+		world.tick(() => {
+			assignment.answer = 'offered';
+		});
+		expect(world.rollout).toMatchObject({ state: 'RollingBack', back: { todo: 0 } });
+		expect(agents.map((agent) => world.targetOf(agent).seq)).toEqual([1, null, null]);
+		world.tick();
+		expect(world.rollout.back.todo).toBe(1);
 		for (const agent of agents) agent.behaviour = applies;
 		world.deliver();
 		applies(first, world);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.js';
-import { canary, inStep, minute, until } from './testing/scenario.js';
-import { RolloutWorld } from './testing/world.js';
+import { canary, inStep, minute, oneStep, until } from './testing/scenario.js';
+import { applies, keepsSilent, RolloutWorld } from './testing/world.js';
 
 describe('steps', () => {
 	it('wait for the dwell after the last answer', () => {
@@ -91,6 +91,48 @@ describe('steps', () => {
 		const joiner = world.addAgent();
 		until(world, 'Completed');
 		expect(world.targetOf(joiner)).toMatchObject({ step: 1, state: 'Applied', rank: 4 });
+	});
+
+	it('a late joiner stays out of a canary that has room', () => {
+		const world = new RolloutWorld({ strategy: canary([50, minute], [100, minute]), maxDeferredPercent: 100 });
+		world.addAgent();
+		world.addAgents(3, { session: 'lost' });
+		world.start();
+		world.pass(2);
+		const joiner = world.addAgent();
+		world.passUntil(({ rollout }) => rollout.currentStep === 1);
+		world.pass(2);
+		expect(world.targetOf(joiner)).toMatchObject({ step: 1, state: 'Applied' });
+	});
+
+	it('that are the last wait for those who come back late', () => {
+		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited' });
+		world.addAgents(9);
+		const [late] = world.addAgents(1, { session: 'lost', behaviour: keepsSilent });
+		if (late === undefined) throw new Error('there is one');
+		world.start();
+		world.passUntil(({ steps }) => steps.get(0)?.phase === 'dwelling');
+		late.session = 'live';
+		world.pass(120);
+		expect(world.targetOf(late).state).toBe('Applying');
+		expect(world.steps.get(0)?.phase).toBe('dwelling');
+		applies(late, world);
+		until(world, 'Completed');
+	});
+
+	it('are over only when an agent pushed in the bake has answered', () => {
+		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited' });
+		world.addAgents(9);
+		const [late] = world.addAgents(1, { session: 'lost', behaviour: keepsSilent });
+		if (late === undefined) throw new Error('there is one');
+		world.start();
+		world.passUntil(({ rollout }) => rollout.bakedMs > 9 * minute);
+		late.session = 'live';
+		world.pass(120);
+		expect(world.rollout.state).toBe('InProgress');
+		applies(late, world);
+		world.pass(2);
+		expect(world.rollout.state).toBe('Completed');
 	});
 
 	it('a member that leaves before its push is skipped, after it keeps counting', () => {

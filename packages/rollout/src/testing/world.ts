@@ -187,10 +187,11 @@ export class RolloutWorld {
 		};
 	}
 
-	/** One decision, committed. */
-	tick(): Decision {
+	/** One decision, committed; `meanwhile` happens after its snapshot and before its commit. */
+	tick(meanwhile: () => void = () => {}): Decision {
 		const snapshot = this.snapshot();
 		const decision = decide(snapshot);
+		meanwhile();
 		if (!decision.changed) return decision;
 		this.snapshots.push(snapshot);
 		this.decisions.push(decision);
