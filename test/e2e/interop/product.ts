@@ -18,9 +18,11 @@ export interface Product {
 export interface Adopted {
 	/** The agent's id, not its instance uid. */
 	readonly id: string;
-	/** Publishes and rolls out; resolves with the rollout's id and the version's reference. */
-	start(yaml: string, asked?: Partial<RolloutRequest>): Promise<{ id: string; version: string }>;
-	/** Resolves when the rollout has ended or waits for somebody. */
+	/** Publishes and rolls out; resolves with the rollout's id. */
+	start(yaml: string, asked?: Partial<RolloutRequest>): Promise<string>;
+	/** The rollout when it has ended or waits for somebody. */
+	settled(rollout: string): Promise<RolloutAnswer>;
+	/** Both. */
 	rollOut(yaml: string, asked?: Partial<RolloutRequest>): Promise<RolloutAnswer>;
 }
 
@@ -79,18 +81,13 @@ function productOf(ampora: Installation): Product {
 			await campaign.group(name, [instanceUid]);
 			const start: Adopted['start'] = async (yaml, asked = {}) => {
 				const version = await campaign.publish(name, yaml);
-				return { version, id: await campaign.start({ group: name, version, ...pace, ...asked }) };
+				return campaign.start({ group: name, version, ...pace, ...asked });
 			};
-			return {
-				...{ id, start },
-				async rollOut(yaml, asked) {
-					const { id: rollout } = await start(yaml, asked);
-					const isOver = ({ state }: RolloutAnswer) => state === 'Paused' || restStates.has(state);
-					return campaign.until(rollout, isOver, rolloutWithinMs);
-				},
-			};
+			const settled: Adopted['settled'] = (rollout) =>
+				campaign.until(rollout, ({ state }) => restStates.has(state), rolloutWithinMs);
+			return { id, start, settled, rollOut: async (yaml, asked) => settled(await start(yaml, asked)) };
 		},
 	};
 }
 
-const restStates: ReadonlySet<RolloutAnswer['state']> = new Set(['Completed', 'RolledBack', 'Aborted', 'Failed']);
+const restStates: ReadonlySet<RolloutAnswer['state']> = new Set(['Paused', 'Completed', 'RolledBack']);

@@ -19,6 +19,8 @@ type Finish = typeof onTestFinished;
 
 interface Collector extends Adopted {
 	readonly supervisor: RunningSupervisor;
+	/** The supervisor vanishes with its collector, and starts again on what it had. */
+	crash(): Promise<RunningSupervisor>;
 	/** Where every configuration here receives. */
 	readonly port: number;
 }
@@ -29,13 +31,24 @@ async function join(name: string, finish: Finish, capabilities: SupervisorCapabi
 	const workdir = await mkdtemp(path.join(tmpdir(), `ampora-${name}-`));
 	finish(() => rm(workdir, { recursive: true }));
 	const { opamp: endpoint, tokens } = ampora;
-	const supervisor = await startSupervisor({
-		...{ binaries, endpoint, token: tokens.enrollment, workdir, capabilities },
-		configApplyTimeout: '30s',
-		attributes: { team: name },
-	});
-	finish(() => supervisor.stop());
-	return { supervisor, port: await freePort(), ...(await adopt(name, supervisor.instanceUid)) };
+	const begin = () =>
+		startSupervisor({
+			...{ binaries, endpoint, token: tokens.enrollment, workdir, capabilities },
+			configApplyTimeout: '30s',
+			attributes: { team: name },
+		});
+	let running = await begin();
+	finish(() => running.stop());
+	return {
+		supervisor: running,
+		port: await freePort(),
+		...(await adopt(name, running.instanceUid)),
+		async crash() {
+			await running.kill();
+			running = await begin();
+			return running;
+		},
+	};
 }
 
 async function sinkFor(finish: Finish): Promise<OtlpSink> {
@@ -148,3 +161,53 @@ describe.concurrent('a supervised collector', () => {
 		await campaign.until(asked.id, ({ state }) => state === 'Completed');
 	});
 });
+
+describe('supervised collectors of an installation that is started again', () => {
+	const kinds = [
+		{ name: 'steady', reports_remote_config: true },
+		{ name: 'steady-quiet', reports_remote_config: false },
+	];
+
+	it('run on undisturbed, and do what is rolled out next', async ({ onTestFinished: finish }) => {
+		const [before, after] = [await sinkFor(finish), await sinkFor(finish)];
+		const collectors = await Promise.all(kinds.map(({ name, ...capabilities }) => join(name, finish, capabilities)));
+		await Promise.all(
+			collectors.map(({ port, rollOut }) =>
+				rollOut(pipelineYaml({ receivePort: port, sink: before.url }), { acceptNoWayBack: true }),
+			),
+		);
+		const starts = collectors.map(({ supervisor }) => startsOf(supervisor));
+
+		await product().ampora.restart();
+		for (const { supervisor, port } of collectors) {
+			await product().agent(supervisor.instanceUid, ({ connected }) => connected, 'connected agent', 60_000);
+			await flows(port, before, `before at ${port}`);
+		}
+		const rollouts = await Promise.all(
+			collectors.map(({ port, rollOut }) => rollOut(pipelineYaml({ receivePort: port, sink: after.url }))),
+		);
+		expect(rollouts.map(counts)).toEqual([{ Applied: 1 }, { Applied: 1 }]);
+		for (const { port } of collectors) await flows(port, after, `after at ${port}`);
+		// Once for the new version, not once more for being connected anew.
+		expect(collectors.map(({ supervisor }) => startsOf(supervisor))).toEqual(starts.map((count) => count + 1));
+	});
+
+	it('are the same agents with the same configuration after a crash of their own', async ({
+		onTestFinished: finish,
+	}) => {
+		const sink = await sinkFor(finish);
+		const { id, supervisor, port, rollOut, crash } = await join('crashed', finish);
+		await rollOut(pipelineYaml({ receivePort: port, sink: sink.url }), { acceptNoWayBack: true });
+		const { agent } = product();
+		const { reportedHash } = await agent(supervisor.instanceUid, () => true, 'agent');
+		const again = await crash();
+		expect(again.instanceUid).toBe(supervisor.instanceUid);
+		const back = await agent(supervisor.instanceUid, ({ healthy }) => healthy === true, 'healthy agent', 60_000);
+		expect(back).toMatchObject({ id, connected: true, config: 'crashed@1', reportedHash, quarantined: [] });
+		await flows(port, sink, 'again');
+	});
+});
+
+/** How often a collector was started. */
+const startsOf = ({ log }: RunningSupervisor): number =>
+	log.said.filter((line) => line.includes('"msg":"Agent process started"')).length;
