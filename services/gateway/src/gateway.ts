@@ -118,7 +118,7 @@ class RunningGateway implements Gateway {
 		const lease = new LeaseKeeper({ ...shared, ttlMs: config.leaseTtlMs, sessions: () => this.#sessions });
 		const flusher = new Flusher({ ...shared, lease, onRefused: (agentId, epoch) => this.#refused(agentId, epoch) });
 		const releases = new Releases({ directory, clock, log });
-		const sessions = new Sessions({ gateway, flusher, meters, release: (claim) => releases.add(claim) });
+		const sessions = new Sessions({ gateway, flusher, meters, log, release: (claim) => releases.add(claim) });
 		const versions = new VersionCache(store, limits.versionCacheBytesMax);
 		const desk = new OfferDesk({ ...shared, versions, lease });
 		const matcher = deps.matcher ?? createMatcher({ queueBytesMax: limits.matchQueueBytesMax, log });

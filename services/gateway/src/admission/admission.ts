@@ -286,10 +286,7 @@ export class Admission {
 		if (phase.kind !== 'admitting') return;
 		if (assignment) learnAssignment(session, assignment);
 		session.phase = live;
-		for (const inbound of phase.waiting.splice(0)) {
-			if (session.ended) inbound.replier.refuse(inbound.message.instanceUid, 'overloaded', 'the session ended');
-			else this.deps.exchange.handle(session, inbound);
-		}
+		for (const inbound of phase.waiting.splice(0)) this.deps.exchange.handle(session, inbound);
 	}
 
 	#failed(batch: readonly Applicant[], error: unknown): void {

@@ -52,6 +52,14 @@ const collectMs = 2;
 const sendsPerTurn = 200;
 const claimsAtOnce = 4;
 
+/** What the offers of one claim share. */
+interface Round {
+	readonly versions: ReadonlyMap<VersionId, CachedVersion | null>;
+	/** When permission was asked for, monotonic ms. */
+	readonly askedAtMs: number;
+	readonly own: Envelope;
+}
+
 interface Ticket {
 	readonly session: AgentSession;
 	owed: OwedAnswer | null;
@@ -60,9 +68,10 @@ interface Ticket {
 	readonly outcomes: ((outcome: DeliveryOutcome) => void)[];
 }
 
-/** What the tickets of one envelope share. */
+/** What the tickets of one envelope share; those of this gateway's own doing share one per round. */
 interface Envelope {
 	readonly traceparent: string | null;
+	/** Agents of it that may still get a span of their own. */
 	spansLeft: number;
 }
 
@@ -200,11 +209,12 @@ export class OfferDesk {
 		this.deps.lease.storeAnswered();
 		const versions = await this.#versions(decisions);
 		const stale: Ticket[] = [];
+		const own: Envelope = { traceparent: null, spansLeft: agentSpansPerEnvelope };
 		for (const [at, ticket] of tickets.entries()) {
 			if (at > 0 && at % sendsPerTurn === 0) await nextTurn();
 			const decision = decisions[at];
 			if (!decision) this.#finish(ticket, 'nothing-to-offer');
-			else if ('offer' in decision) this.#send(ticket, decision.offer, versions, askedAtMs);
+			else if ('offer' in decision) this.#send(ticket, decision.offer, { versions, askedAtMs, own });
 			else if (decision.refused === 'not-mine') this.#notMine(ticket);
 			else {
 				if (decision.seq !== null && decision.seq !== ticket.session.assignment?.seq) stale.push(ticket);
@@ -232,7 +242,7 @@ export class OfferDesk {
 		this.deps.onSuperseded(ticket.session);
 	}
 
-	#send(ticket: Ticket, offer: Offer, versions: ReadonlyMap<VersionId, CachedVersion | null>, askedAtMs: number): void {
+	#send(ticket: Ticket, offer: Offer, { versions, askedAtMs, own }: Round): void {
 		const { session, owed } = ticket;
 		const body = versions.get(offer.versionId)?.offerOf(offer.offeredHash);
 		if (session.ended) {
@@ -257,7 +267,8 @@ export class OfferDesk {
 			this.#tooLarge(ticket, offer, bytes);
 			return;
 		}
-		this.#record(ticket, offer, now);
+		this.#record(ticket, offer, ticket.envelope ?? own);
+		if (!ticket.envelope) this.deps.meters.dispatch.ampora_dispatch_local_total.inc();
 		const frame = owed ? offerAnswer(owed, body) : withUid(session.uid, body);
 		ticket.owed = null;
 		if (owed) owed.replier.reply(frame);
@@ -265,16 +276,16 @@ export class OfferDesk {
 		this.#finish(ticket, 'offered');
 	}
 
-	#record({ session, owed, envelope }: Ticket, offer: Offer, now: number): void {
+	#record({ session, owed }: Ticket, offer: Offer, envelope: Envelope): void {
 		const before = session.sent;
 		const again = before !== null && Buffer.compare(before.hash, offer.offeredHash) === 0;
-		const traceparent = offer.traceparent ?? envelope?.traceparent ?? null;
-		const traced = traceparent !== null && (envelope === null || envelope.spansLeft-- > 0);
+		const traceparent = offer.traceparent ?? envelope.traceparent;
+		const traced = traceparent !== null && envelope.spansLeft-- > 0;
 		before?.span?.end();
 		session.sent = {
 			hash: offer.offeredHash,
 			seq: offer.seq,
-			sentAtMs: now,
+			sentAtMs: this.deps.clock.monotonicMs(),
 			repeats: again ? before.repeats + 1 : 0,
 			acknowledged: false,
 			crossing: before && !again && !before.acknowledged ? before.hash : null,
@@ -282,7 +293,6 @@ export class OfferDesk {
 			traceparent,
 			span: traced ? this.#applySpan(session, offer.seq, traceparent, this.deps.clock.nowMs()) : null,
 		};
-		if (!envelope) this.deps.meters.dispatch.ampora_dispatch_local_total.inc();
 	}
 
 	#applySpan({ agentId, uid }: AgentSession, assignment_seq: number, parent: string | null, startMs: number) {
@@ -292,7 +302,7 @@ export class OfferDesk {
 
 	/** Not tried again for this hash: it would be as large the next time. */
 	#tooLarge(ticket: Ticket, offer: Offer, bytes: number): void {
-		this.#record({ ...ticket, envelope: null }, offer, this.deps.clock.monotonicMs());
+		this.#record(ticket, offer, { traceparent: null, spansLeft: 0 });
 		const { owed } = ticket;
 		if (owed && ticket.session.carrier.transport === 'http') {
 			ticket.owed = null;

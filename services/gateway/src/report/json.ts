@@ -9,7 +9,7 @@ import {
 import type { AgentReport, ConfigFile } from '@ampora/store';
 
 /** Postgres has no character 0 in text or jsonb, and one agent must not make the statement of thousands fail. */
-export const storable = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text);
+const storable = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text);
 
 export const truncated = (text: string, charactersMax: number): string =>
 	storable(text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}…`);

@@ -67,6 +67,10 @@ export class Exchange {
 
 	handle(session: AgentSession, inbound: Inbound): void {
 		const { phase } = session;
+		if (phase.kind === 'ended') {
+			this.#refuse(inbound, 'overloaded', 'the session ended; send it again');
+			return;
+		}
 		if (phase.kind === 'admitting' || phase.kind === 'renaming') {
 			this.#wait(phase.waiting, inbound);
 			return;

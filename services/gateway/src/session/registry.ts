@@ -1,6 +1,7 @@
 import type { OwnershipClaim } from '@ampora/dispatch';
 import type { InstanceUid } from '@ampora/opamp';
 import type { AgentId, GatewayId } from '@ampora/runtime';
+import type { Logger } from '@ampora/telemetry';
 import type { Flusher } from '../report/flusher.js';
 import type { GatewayMeters } from '../telemetry/meters.js';
 import type { AgentSession, EndReason } from './session.js';
@@ -9,6 +10,7 @@ export interface SessionsDeps {
 	readonly gateway: GatewayId;
 	readonly flusher: Flusher;
 	readonly meters: GatewayMeters;
+	readonly log: Logger;
 	/** Takes the entry of an ended session out of the directory. */
 	readonly release: (claim: OwnershipClaim) => void;
 }
@@ -60,6 +62,7 @@ export class Sessions {
 		this.#byAgent.set(session.agentId, session);
 		this.#byUid.set(session.uid, session);
 		this.deps.meters.opamp.ampora_opamp_active_sessions.inc({ transport: session.carrier.transport });
+		this.deps.log.debug('a session began', idsOf(session));
 	}
 
 	/** A newer session of this agent exists, here or elsewhere. */
@@ -88,6 +91,7 @@ export class Sessions {
 			this.#byAgent.delete(session.agentId);
 			this.deps.meters.opamp.ampora_opamp_active_sessions.dec({ transport: session.carrier.transport });
 		}
+		this.deps.log.debug('a session ended', { ...idsOf(session), reason: why });
 		if (this.#byUid.get(session.uid) === session) this.#byUid.delete(session.uid);
 		session.carrier.forget(session.uid);
 		if (session.formerUid) session.carrier.forget(session.formerUid);
@@ -97,3 +101,11 @@ export class Sessions {
 		this.deps.release({ agentId: session.agentId, gateway: this.deps.gateway, sessionEpoch: session.epoch });
 	}
 }
+
+const idsOf = ({ agentId, uid, epoch, carrier }: AgentSession) => ({
+	agent_id: agentId,
+	instance_uid: uid,
+	session_epoch: epoch,
+	transport: carrier.transport,
+	remote_address: carrier.remoteAddress,
+});

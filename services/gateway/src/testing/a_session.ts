@@ -9,7 +9,7 @@ import { fullCapabilities, newUid } from './test_agent.js';
 export const hashOf = (text: string): Uint8Array => Uint8Array.from(createHash('sha256').update(text).digest());
 
 /** A carrier that keeps what is pushed to it. */
-export class TestCarrier implements Carrier {
+class TestCarrier implements Carrier {
 	transport: Carrier['transport'] = 'websocket';
 	readonly remoteAddress = 'test';
 	readonly authorization = null;
