@@ -83,9 +83,21 @@ async function allApplied({ database }: Stack, rollout: string, agents: number):
 			[rollout],
 		);
 		if (row?.applied === agents) return;
-		if (performance.now() > deadline) throw new Error(`only ${row?.applied} of ${agents} agents are applied`);
+		if (performance.now() > deadline)
+			throw new Error(`not all agents are applied: ${await standing(database, rollout)}`);
 		await systemClock.sleep(lookEveryMs);
 	}
+}
+
+/** Where everybody stands, by what the rollout knows and what the agent was last heard to answer. */
+async function standing({ sql }: Stack['database'], rollout: string): Promise<string> {
+	const rows = await sql.query<{ text: string }>(
+		`select concat_ws(' ', count(*), t.state, 'seq', t.seq = s.seq, s.answer, a.gateway, a.reported_status) as text
+		from rollout_target t join assignment s using (agent_id) join agent a on a.id = t.agent_id
+		where t.rollout_id = $1 group by t.state, t.seq = s.seq, s.answer, a.gateway, a.reported_status`,
+		[rollout],
+	);
+	return rows.map(({ text }) => text).join('; ');
 }
 
 type Counter = 'messagesSent' | 'messagesReceived' | 'bytesSent' | 'bytesReceived';
