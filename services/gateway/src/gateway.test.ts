@@ -204,6 +204,20 @@ describe('two gateways', () => {
 		expect(second.agentOf(after.uid)).toMatchObject({ gateway: gw2, disconnectReason: null });
 	});
 
+	test('two agents that take one uid from each other across gateways end up with one each (C-42)', async () => {
+		const world = createGatewayWorld();
+		const gateways = [await start({}, world), await start({ gateway: gw2 }, world)];
+		const first = await hello(gateways[0] as GatewayUnderTest);
+		let renamed: string | undefined;
+		for (let round = 1; round < 12 && !renamed; round++) {
+			const clone = await connectAgent(gateways[round % 2]?.url ?? '', first.uid);
+			clone.sequence = BigInt(100 * round);
+			renamed = (await clone.hello(`clone ${round % 2}`)).newInstanceUid;
+		}
+		expect(renamed).toBeDefined();
+		expect(world.store.state.agents.size).toBe(2);
+	});
+
 	test('a poll that strays to another gateway moves nothing; two in a row do', async () => {
 		const world = createGatewayWorld();
 		const [first, second] = [await start({}, world), await start({ gateway: gw2 }, world)];

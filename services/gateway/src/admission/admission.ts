@@ -74,15 +74,15 @@ export class Admission {
 
 	/** A session of the same uid that is still here gives way: after what it said is saved, and not too often. */
 	#begin(applicant: Applicant): void {
-		const older = this.deps.sessions.withUid(applicant.uid);
-		if (!older) {
-			this.#afterSaving(applicant, this.deps.sessions.leaving(applicant.uid));
-			return;
-		}
 		const now = this.deps.clock.monotonicMs();
 		const delayMs = this.#takeovers.delayMs(applicant.uid, now);
 		if (delayMs > 0) {
 			this.#later(applicant, delayMs);
+			return;
+		}
+		const older = this.deps.sessions.withUid(applicant.uid);
+		if (!older) {
+			this.#afterSaving(applicant, this.deps.sessions.leaving(applicant.uid));
 			return;
 		}
 		const continues = continuesSequence(applicant, older.sequence);

@@ -49,6 +49,8 @@ export class Endpoint {
 		this.#server = createServer({ keepAliveTimeout: keepAliveTimeoutMs });
 		this.#server.headersTimeout = headersTimeoutMs;
 		this.#server.requestTimeout = requestTimeoutMs;
+		// Every poller may keep a connection open; the limits proper are answered, this one only cuts floods off.
+		this.#server.maxConnections = 2 * (deps.limits.socketsMax + deps.limits.pollersMax);
 		this.#server.on('request', (request, response) => this.#guard(response, this.#request(request, response)));
 		this.#server.on('upgrade', (request, socket, head) => {
 			socket.on('error', ignore);
