@@ -199,12 +199,15 @@ export class Exchange {
 		replier.reply(content || uid !== session.uid ? encodeServerToAgent(uid, content ?? {}) : session.ack);
 	}
 
-	/** A status is what asks for an offer; a poll is the only time there is for one. */
+	/**
+	 * What this session never sent is due with any message: whatever kept it back may be over, a pause above all. To send it once more, a
+	 * status has to ask for it, or a poll, which is the only time there is.
+	 */
 	#wantsOffer(session: AgentSession, { message }: Inbound, poll: number | null, now: number): boolean {
 		if (!session.settled || !session.capabilities.has('AcceptsRemoteConfig')) return false;
 		if (session.offerPending) return true;
-		const asks = poll !== null || message.parts.remoteConfigStatus !== undefined || session.sent === null;
-		return asks && offerDue(session, now, poll) !== 'no';
+		const due = offerDue(session, now, poll);
+		return due === 'first' || (due === 'repeat' && (poll !== null || message.parts.remoteConfigStatus !== undefined));
 	}
 
 	#content(session: AgentSession, uid: InstanceUid, standing: Standing, now: number): ServerContent | null {
