@@ -108,7 +108,7 @@ export const settings = {
 		name: 'AMPORA_OPERATIONS_PORT',
 		help: 'port of /metrics and /health',
 		parse: asPort,
-		fallback: 4323,
+		fallback: 4325,
 	},
 	connectionsMax: {
 		name: 'AMPORA_DATABASE_CONNECTIONS',
