@@ -31,6 +31,8 @@ const backoff: BackoffOptions = { baseMs: 100, maxMs: 2_000 };
 interface Saving {
 	readonly session: AgentSession;
 	readonly factSeq: number;
+	/** Of the last message whose facts these are: a repetition must not claim those of later ones (R16). */
+	readonly sequenceNum: number;
 	readonly unsaved: Unsaved;
 }
 
@@ -122,7 +124,8 @@ export class Flusher {
 			this.#dirty.delete(session);
 			if (!session.unsaved) continue;
 			session.factSeq += 1;
-			batch.push({ session, factSeq: session.factSeq, unsaved: session.unsaved });
+			const sequenceNum = Math.max(0, session.sequence);
+			batch.push({ session, factSeq: session.factSeq, sequenceNum, unsaved: session.unsaved });
 			session.unsaved = null;
 			session.saving = true;
 		}
@@ -164,13 +167,13 @@ export class Flusher {
 		await this.#save(batch.slice(middle));
 	}
 
-	#report({ session, factSeq, unsaved }: Saving, nowMs: number): AgentReport {
+	#report({ session, factSeq, sequenceNum, unsaved }: Saving, nowMs: number): AgentReport {
 		const { answers, ...facts } = unsaved;
 		return {
 			agentId: session.agentId,
 			sessionEpoch: session.epoch,
 			factSeq,
-			sequenceNum: Math.max(0, session.sequence),
+			sequenceNum,
 			...facts,
 			...(answers && {
 				answers: answers.map(({ heardAtMs, ...answer }) => ({ ...answer, ageMs: Math.max(0, nowMs - heardAtMs) })),
