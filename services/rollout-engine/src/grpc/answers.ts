@@ -4,7 +4,7 @@ import { Rollout, RolloutState, Target } from '../gen/ampora/rollout/v1/rollout.
 import type { Duration } from '../gen/google/protobuf/duration.js';
 
 /** A state without a number does not compile. */
-export const stateNumber = {
+const stateNumber = {
 	PendingApproval: RolloutState.ROLLOUT_STATE_PENDING_APPROVAL,
 	Pending: RolloutState.ROLLOUT_STATE_PENDING,
 	Queued: RolloutState.ROLLOUT_STATE_QUEUED,
