@@ -76,7 +76,7 @@ async function toAgent(repositories: Repositories, row: AgentRow): Promise<Agent
 		health: agent.health ?? null,
 		applyError: assignment?.answerError ?? (agent.reportedStatus === 'failed' ? agent.reportedError : null),
 		reportedStatus: agent.reportedStatus,
-		reportedHash: agent.reportedHash && Buffer.from(agent.reportedHash).toString('hex'),
+		reportedHash: agent.reportedHash?.length ? Buffer.from(agent.reportedHash).toString('hex') : null,
 		assignment: toAssignment(row, refs),
 		provenVersion: refIn(refs, agent.provenVersion),
 		quarantined: quarantined.map(({ versionId, reason, at }) => ({

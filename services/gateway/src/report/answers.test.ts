@@ -78,6 +78,12 @@ describe('a status is judged against what was assigned', () => {
 		expect(judgeStatus(made)).toBe(null);
 	});
 
+	test('nor has one that had named no hash before it came to this gateway', () => {
+		const made = aSession({ reportedHash: new Uint8Array(0), reportedStatus: 'unset' });
+		learnAssignment(made, assignment(2, B, 'applied'));
+		expect(judgeStatus(made)).toBe(null);
+	});
+
 	test('a late answer belongs to the assignment it names', () => {
 		const made = session({ former: assignment(1, A), current: assignment(2, B) });
 		expect(says(made, A, 'failed')).toBe('1 failed');

@@ -115,7 +115,8 @@ export class AgentSession {
 		this.described = connected.described;
 		this.healthy = connected.healthy;
 		this.startTimeNanos = connected.startTimeNanos;
-		this.reportedHash = connected.reportedHash;
+		// A status that named no hash is kept as empty bytes: it is no other configuration the agent went back to.
+		this.reportedHash = connected.reportedHash?.length ? connected.reportedHash : null;
 		this.reportedStatus = connected.reportedStatus;
 		this.effectiveHash = connected.effectiveHash;
 		this.lastHeardMs = nowMs;
