@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { RolloutAnswer } from '@ampora/api-contract';
+import type { Agent, RolloutAnswer } from '@ampora/api-contract';
 import { beforeAll, describe, expect, it, type onTestFinished } from 'vitest';
 import { buildInterop, type InteropBinaries } from '../build.mjs';
 import { freePort, type OtlpSink, pipelineYaml, sendSpan, startSink, unknownExporterYaml } from '../pipeline.js';
@@ -202,8 +202,9 @@ describe('supervised collectors of an installation that is started again', () =>
 		const { reportedHash } = await agent(supervisor.instanceUid, () => true, 'agent');
 		const again = await crash();
 		expect(again.instanceUid).toBe(supervisor.instanceUid);
-		const back = await agent(supervisor.instanceUid, ({ healthy }) => healthy === true, 'healthy agent', 60_000);
-		expect(back).toMatchObject({ id, connected: true, config: 'crashed@1', reportedHash, quarantined: [] });
+		const isBack = ({ connected, healthy }: Agent) => connected && healthy === true;
+		const back = await agent(supervisor.instanceUid, isBack, 'healthy agent', 60_000);
+		expect(back).toMatchObject({ id, config: 'crashed@1', reportedHash, quarantined: [] });
 		await flows(port, sink, 'again');
 	});
 });
