@@ -12,7 +12,7 @@ const sink = (stream: NodeJS.WriteStream): TextSink => ({
 	write: (text) => void stream.write(text),
 	isTTY: stream.isTTY === true,
 	get columns() {
-		return stream.columns ?? 80;
+		return stream.columns || 80;
 	},
 });
 

@@ -3,7 +3,7 @@ import { CommandFailed, type ExitCode, exitCodes } from './exit_codes.js';
 import { jsonLines, liveView } from './output/live.js';
 import type { Session } from './session.js';
 
-const badEnds = ['Failed', 'Aborted', 'Superseded', 'Cancelled', 'Rejected'];
+export const badEnds: readonly string[] = ['Failed', 'Aborted', 'Superseded', 'Cancelled', 'Rejected'];
 const gateReasons = ['gate', 'inconclusive'];
 /** How often a stream that broke off without news is opened again. */
 const reopensMax = 5;
@@ -48,5 +48,5 @@ const isBroken = (error: unknown): boolean =>
 function nextStep({ id, state, evidence, commands }: RolloutAnswer): string {
 	const fired = evidence.map(({ message }) => `\n  ${message}`).join('');
 	if (state !== 'Paused') return fired;
-	return `${fired}\n  Possible now: ${commands.map((command) => `ampora rollouts ${command} ${id}`).join(' · ')}`;
+	return `${fired}\n  Possible now: ampora rollouts ${commands.join('|')} ${id}`;
 }

@@ -102,7 +102,7 @@ test('a gate ends the watch with its own exit code, and says what is possible', 
 	expect(watched.code).toBe(exitCodes.rolloutBad);
 	expect(watched.err).toMatch(/Paused \(gate\)/);
 	expect(watched.err).toMatch(/apply-failed-ratio: \d+(\.\d)? % > 20 % \(\d of 2\)/);
-	const [, id = ''] = /ampora rollouts rollback (\S+)/.exec(watched.err) ?? [];
+	const [, id = ''] = /ampora rollouts rollback\S+ (\S+)/.exec(watched.err) ?? [];
 	// In a terminal the picture is drawn over, a bar per step.
 	expect(watched.out).toContain('\u001b[J');
 	expect(watched.out).toContain('canary');
@@ -153,10 +153,10 @@ describe('exit codes', () => {
 		const nobody = await ampora('agents list', { env: { AMPORA_TOKEN: 'wrong' } });
 		expect(nobody).toMatchObject({ code: 2, err: expect.stringMatching(/AMPORA_TOKEN/) });
 		const findings = await ampora('configs publish edge --file bad.yaml');
-		expect(findings).toMatchObject({ code: 2, err: expect.stringMatching(/config:2:\d+: /) });
+		expect(findings).toMatchObject({ code: 2, err: expect.stringMatching(/\n {2}bad\.yaml:2:\d+: /) });
 		expect(await ampora('configs validate bad.yaml')).toMatchObject({
 			code: 2,
-			out: expect.stringMatching(/2:\d+: error: .*\nIt cannot be published\.\n/),
+			out: expect.stringMatching(/^bad\.yaml:2:\d+: error: .*\nIt cannot be published\.\n/),
 		});
 		expect(await ampora('configs validate good.yaml')).toMatchObject({ code: 0 });
 	});
