@@ -236,9 +236,10 @@ function retry(draft: Draft, command: Command): Refusal {
 	const targets = every ? draft.snapshot.named.map(({ target }) => draft.target(target.agentId)) : listed;
 	const wrong = every ? undefined : targets.find((target) => !isRetryable(target));
 	if (wrong !== undefined) return refuse('not-allowed', `retry: ${wrong.agentId} is ${wrong.state}, it did not fail`);
-	const failed = targets.filter(isRetryable);
+	// One that left would be skipped instead of pushed again, and its failure would not count any more (R7).
+	const failed = targets.filter((target) => isRetryable(target) && draft.find(target.agentId)?.facts.inGroup === true);
 	if (failed.length === 0)
-		return refuse('not-allowed', 'retry: no agent of this rollout failed, reverted or timed out');
+		return refuse('not-allowed', 'retry: no agent in the group of this rollout failed, reverted or timed out');
 	for (const target of failed) retryOne(draft, target);
 	return null;
 }
