@@ -122,8 +122,8 @@ function spanOf(bytes: Uint8Array, resource: Readonly<Record<string, string>>): 
 		traceId: hex(first(fields, 1)),
 		spanId: hex(first(fields, 2)),
 		parentSpanId: hex(first(fields, 4)),
-		// A status that is not the default carries a code; services set one only for errors.
-		failed: first(fields, 15).length > 0,
+		// Only an error's status carries a message.
+		failed: first(fieldsOf(first(fields, 15)), 2).length > 0,
 		attributes: attributesOf(all(fields, 9)),
 	};
 }
