@@ -74,6 +74,24 @@ describe('an agent that goes back', () => {
 	});
 });
 
+test('an offer whose permission ran out on the way to the socket is asked for anew, and sent', async () => {
+	const clock = skewedClock();
+	const world = createGatewayWorld();
+	const under = await start({}, world, clock);
+	const agent = await hello(under);
+	const id = under.idOf(agent.uid);
+	let claims = 0;
+	world.onStore = (operation) => {
+		if (operation !== 'claimOffers') return;
+		claims += 1;
+		if (claims === 1) clock.advance(1_500);
+	};
+	under.assign(id, under.publish(yamlFile('a: 1')));
+	expect(await under.dispatch([id])).toEqual({ kind: 'answered', outcomes: ['queue-full'] });
+	expect((await agent.socket.next()).remoteConfig).toBeDefined();
+	expect(claims).toBe(2);
+});
+
 describe('an agent that does not answer', () => {
 	test('the demand for its full state is offered what is due after 10 s', async () => {
 		const clock = skewedClock();

@@ -260,6 +260,8 @@ export class OfferDesk {
 		if (late || full || !session.settled) {
 			session.offerPending = true;
 			this.#finish(ticket, 'queue-full');
+			// The row says offered by now, so that nobody dispatches it again: the permission that ran out here is asked for anew.
+			if (late) this.request(session);
 			return;
 		}
 		const bytes = body.length + (owed?.content.shared ?? []).reduce((sum, part) => sum + part.length, 64);
