@@ -2,6 +2,7 @@ import type { Decision } from '@ampora/rollout';
 import type { EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
 import { createMetrics, type Logger, type MetricsRegistry, spanNames, type Tracer } from '@ampora/telemetry';
 import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
+import { leaseName } from '../engine.js';
 import type { TickerEvents } from '../ticker/ticker.js';
 
 export interface EngineTelemetry {
@@ -33,6 +34,8 @@ export function createEngineTelemetry({
 	const dispatch = createMetrics(registry, 'dispatch');
 	const rollout = createMetrics(registry, 'rollout');
 	const lease = createMetrics(registry, 'lease');
+	// A replica that never led shows that it does not.
+	lease.ampora_leader_lease_held.set({ name: leaseName }, 0);
 	return {
 		ticker: {
 			ticked: (atMs) => rollout.ampora_rollout_engine_last_tick_timestamp_seconds.set(atMs / 1000),
