@@ -37,7 +37,10 @@ export const name = z
 	)
 	.refine((text) => !uuidShape.test(text), 'a name must not look like an id');
 export const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-export const id = z.string().regex(uuidShape, 'this is no id').meta({ description: 'An id (UUID).' });
+export const id = z
+	.string()
+	.regex(uuidShape, 'this is no id (a UUID, as the lists show it)')
+	.meta({ description: 'An id (UUID).' });
 /** A name or an id. */
 export const reference = z.string().min(1).max(200);
 /** `configuration@number`, or the id of a version. */
@@ -50,7 +53,7 @@ export const empty = z.strictObject({});
 const flagText = z.enum(['true', 'false']);
 /** `true` or `false` in a query string. */
 export const flag = flagText.transform((text) => text === 'true');
-export const pageLimitMax = 500;
+const pageLimitMax = 500;
 export const pageQuery = {
 	limit: z.coerce.number().int().min(1).max(pageLimitMax).default(100),
 	cursor: z.string().max(500).optional().meta({ description: 'nextCursor of the page before.' }),

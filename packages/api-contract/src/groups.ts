@@ -4,7 +4,9 @@ import { id, instant, name, reference } from './fields.js';
 export const groupInput = z.strictObject({ name });
 export const agentsPerCallMax = 10_000;
 /** Agents by internal id or instance uid. */
-export const agentListInput = z.strictObject({ agents: z.array(reference).min(1).max(agentsPerCallMax) });
+export const agentListInput = z.strictObject({
+	agents: z.array(reference).min(1, 'name at least one agent').max(agentsPerCallMax),
+});
 
 export const group = z
 	.object({

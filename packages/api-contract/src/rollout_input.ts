@@ -37,6 +37,8 @@ export type StrategyInput = z.infer<typeof strategyInput>;
 
 const gateInput = z.strictObject({ threshold: percent.optional(), window: duration.optional() });
 
+const inFlight = 'write a whole number from 1 to 1000000, or "unlimited"';
+
 export const rolloutInput = z
 	.strictObject({
 		group: reference,
@@ -46,8 +48,19 @@ export const rolloutInput = z
 		strategy: strategyInput.optional(),
 		order: z.enum(['random', 'hostname', 'last-seen']).optional(),
 		seed: z.string().min(1).max(200).optional(),
-		maxInFlight: z.union([z.number().int().min(1).max(1_000_000), z.literal('unlimited')]).optional(),
-		gates: z.partialRecord(gateName, gateInput).optional(),
+		maxInFlight: z
+			.union([z.number().int(inFlight).min(1, inFlight).max(1_000_000, inFlight), z.literal('unlimited')], {
+				error: inFlight,
+			})
+			.optional(),
+		gates: z
+			.partialRecord(gateName, gateInput, {
+				error: ({ code, keys }: { code: string; keys?: readonly string[] }) =>
+					code === 'unrecognized_keys'
+						? `there is no gate ${keys?.join(', ')}; there are ${gateName.options.join(', ')}`
+						: undefined,
+			})
+			.optional(),
 		onGate: z.enum(['pause', 'rollback']).optional(),
 		onAgentFailure: z.enum(['restore', 'leave']).optional(),
 		coverage: percent.optional(),
@@ -86,7 +99,7 @@ export const eventsQuery = z.strictObject({
 });
 
 const why = z.string().trim().min(1).max(1_000).optional();
-const targets = z.array(reference).min(1).max(agentsPerCallMax);
+const targets = z.array(reference).min(1, 'name at least one agent').max(agentsPerCallMax);
 export const commandInputs = {
 	start: z.strictObject({}),
 	cancel: z.strictObject({ reason: why }),

@@ -7,7 +7,7 @@ export const exitCodes = {
 	refused: 2,
 	/** No server there, or it failed (5xx). */
 	unreachable: 3,
-	/** A watched rollout ended badly, or a gate paused it. */
+	/** A rollout that was created or watched ended badly, or a gate paused it. */
 	rolloutBad: 4,
 } as const;
 
@@ -19,7 +19,7 @@ Exit codes:
   1  wrong usage, or an unexpected error
   2  refused by the server: the message says why and what to do
   3  the server cannot be reached, or failed
-  4  a watched rollout ended badly, or was paused by a gate
+  4  a rollout that was created or watched ended badly, or was paused by a gate
 
 Environment:
   AMPORA_SERVER  address of the REST API (default http://127.0.0.1:4321)

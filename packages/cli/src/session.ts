@@ -10,6 +10,7 @@ import type { Result } from '@ampora/runtime';
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from './exit_codes.js';
 import type { Io } from './io.js';
+import { findingText } from './output/finding_text.js';
 
 export const defaultServer = 'http://127.0.0.1:4321';
 
@@ -66,19 +67,9 @@ function unwrap<T>(result: Result<T, ClientError>): T {
 const actionFor = (status: number, action: string): string =>
 	status === 401 ? `${action} Give it with --token or AMPORA_TOKEN.` : action;
 
-interface FindingLike {
-	readonly message?: unknown;
-	readonly file?: unknown;
-	readonly line?: unknown;
-	readonly column?: unknown;
-	readonly fix?: unknown;
-}
-
 function findingsText({ findings }: Readonly<Record<string, unknown>>): string {
 	if (!Array.isArray(findings)) return '';
-	return (findings as FindingLike[])
-		.map(({ file, line, column, message, fix }) => `\n  ${file || 'config'}:${line}:${column}: ${message} ${fix ?? ''}`)
-		.join('');
+	return findings.map((finding) => `\n  ${findingText(finding)}`).join('');
 }
 
 /** For `.action`: opens a session and waits for the work. */

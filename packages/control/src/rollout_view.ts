@@ -4,7 +4,16 @@ import {
 	type RolloutSummary,
 	type RolloutTargetAnswer,
 } from '@ampora/api-contract';
-import { type Back, holdingText, type Rollout, type RolloutSpec, type Step, type TargetState } from '@ampora/rollout';
+import {
+	type Back,
+	holdingText,
+	type Rollout,
+	type RolloutEvent,
+	type RolloutSpec,
+	type RolloutState,
+	type Step,
+	type TargetState,
+} from '@ampora/rollout';
 import { ok } from '@ampora/runtime';
 import type { Repositories, RolloutRow, TargetRow } from '@ampora/store';
 import { notFound, type Outcome } from './errors.js';
@@ -82,8 +91,24 @@ const share = (count: number, what: string): string => (count === 0 ? '' : `${co
 const named = (states: Readonly<Record<TargetState, number>>, names: readonly TargetState[]): string[] =>
 	names.map((name) => share(states[name], name)).filter((text) => text !== '');
 
-/** One sentence for people: where it is and what of. */
-export function headline(row: RolloutRow, steps: readonly Step[]): string {
+/** Ends of rollouts that pushed nothing: what there is to say of them is why. */
+const endsWithoutPush: readonly RolloutState[] = ['Failed', 'Cancelled', 'Rejected'];
+
+/** In the words of its journal, which has a few entries then; null for all other states. */
+async function whyEnded({ rollouts }: Pick<Repositories, 'rollouts'>, { id, state }: Rollout): Promise<string | null> {
+	if (!endsWithoutPush.includes(state)) return null;
+	const decisions = await rollouts.events(id, 0, 100);
+	const told = decisions.flatMap(({ events }) => events as RolloutEvent[]);
+	return told.flatMap((event) => (event.kind === 'state' && event.to === state ? [event.why] : [])).at(-1) ?? null;
+}
+
+function backText(done: string, { confirmed, listed, todo, inFlight }: Rollout['back']): string {
+	const left = listed > 0 ? `; ${listed} ${listed === 1 ? 'is' : 'are'} not, and each target says why` : '';
+	return `${done}: ${confirmed} of ${todo + inFlight + confirmed + listed} agents are back${left}`;
+}
+
+/** One sentence for people: where it is and what of, or why it ended with nothing done. */
+function headline(row: RolloutRow, steps: readonly Step[], ended: string | null): string {
 	const { rollout } = row;
 	const { states, total, updated } = agentTotals(rollout, steps);
 	const trouble = named(states, ['Failed', 'Reverted', 'TimedOut', 'Disconnected', 'Deferred']).join(', ');
@@ -99,16 +124,14 @@ export function headline(row: RolloutRow, steps: readonly Step[]): string {
 			return `${rollout.baking ? 'Baking' : `In ${place}`}: ${agents}`;
 		case 'Paused':
 			return `Paused (${rollout.pauseReasons.join(', ')}) in ${rollout.rollingBack ? 'the rollback' : place}: ${agents}`;
-		case 'RollingBack': {
-			const { todo, inFlight, confirmed, listed } = rollout.back;
-			return `Rolling back: ${confirmed} of ${todo + inFlight + confirmed + listed} agents are back${listed > 0 ? `, ${listed} listed` : ''}`;
-		}
+		case 'RollingBack':
+			return backText('Rolling back', rollout.back);
 		case 'RolledBack':
-			return `Rolled back: ${rollout.back.confirmed} agents are back${rollout.back.listed > 0 ? `, ${rollout.back.listed} listed` : ''}`;
+			return backText('Rolled back', rollout.back);
 		case 'Completed':
 			return `Completed${states.Deferred > 0 ? ` (${states.Deferred} deferred)` : ''}: ${agents}`;
 		default:
-			return `${rollout.state}: ${agents}`;
+			return `${rollout.state}: ${ended ?? agents}`;
 	}
 }
 
@@ -119,10 +142,11 @@ const paceMs = 60_000;
 export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, id: string): Outcome<RolloutAnswer> {
 	const row = await rollouts.find(id);
 	if (row === null) return notFound('rollout', id, 'ampora rollouts list');
-	const [started, errors, answered] = await Promise.all([
+	const [started, errors, answered, ended] = await Promise.all([
 		rollouts.steps([id]),
 		rollouts.errors(id),
 		rollouts.answeredWithin(id, paceMs),
+		whyEnded({ rollouts }, row.rollout),
 	]);
 	const steps = started.get(id) ?? [];
 	const { rollout } = row;
@@ -130,7 +154,7 @@ export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, 
 	const perMinute = answered * (60_000 / paceMs);
 	return ok({
 		...toRolloutSummary(row, steps),
-		headline: headline(row, steps),
+		headline: headline(row, steps, ended),
 		spec: specView(row),
 		steps: stepViews(rollout, steps),
 		states,
@@ -154,7 +178,7 @@ export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, 
 	});
 }
 
-const backText = (back: Back | null): string | null => {
+const targetBack = (back: Back | null): string | null => {
 	if (back === null) return null;
 	return back.state === 'listed' ? `listed: ${back.why}` : back.state;
 };
@@ -176,7 +200,7 @@ export function toTarget(
 		sickBefore,
 		previousVersion: previousVersion === null ? null : (refs.get(previousVersion) ?? previousVersion),
 		attempt,
-		back: backText(back),
+		back: targetBack(back),
 		assignedAt: target.admittedAt?.toISOString() ?? null,
 		answeredAt: target.answeredAt?.toISOString() ?? null,
 	};

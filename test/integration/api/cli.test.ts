@@ -120,6 +120,25 @@ test('a gate ends the watch with its own exit code, and says what is possible', 
 	expect(undone.out).toMatch(/^(Rolling back|Rolled back)/);
 });
 
+test('files that cannot be published leave no draft behind', async () => {
+	await ampora('configs publish drafty --file good.yaml');
+	expect((await ampora('configs publish drafty --file bad.yaml')).err).toMatch(
+		/^ampora: this cannot be published\n {2}bad\.yaml:2:\d+: .+\. \w.+\.\n$/,
+	);
+	expect(JSON.parse((await ampora('configs show drafty --json')).out).items).toHaveLength(1);
+});
+
+test('nobody to add is no mistake, nobody to roll out to is one', async () => {
+	await ampora('configs publish lonely --file good.yaml');
+	await ampora('groups create lonely');
+	expect(await ampora('groups add lonely --search no-such-host')).toMatchObject({
+		code: 0,
+		out: '0 agents added to lonely, which has 0\n',
+	});
+	const created = await ampora('rollouts create lonely lonely@1');
+	expect(created).toMatchObject({ code: exitCodes.rolloutBad, err: 'ampora: Failed: the group has no agents\n' });
+});
+
 describe('exit codes', () => {
 	test('1: wrong usage', async () => {
 		for (const line of [
@@ -129,6 +148,9 @@ describe('exit codes', () => {
 			'rollouts create shops',
 			'configs publish edge',
 			'agents list --nope',
+			'groups add shops',
+			'rollouts create shops edge@1 --dwell 5m',
+			'rollouts create shops edge@1 --strategy percentage --steps 100%',
 		]) {
 			const { code, err } = await ampora(line);
 			expect({ line, code }).toEqual({ line, code: exitCodes.usage });

@@ -3,6 +3,7 @@ import type { BodyOf, Configuration, Validation, VersionSummary } from '@ampora/
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
+import { findingText } from '../output/finding_text.js';
 import { facts, table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
 import { inSession, type Session } from '../session.js';
@@ -44,12 +45,12 @@ async function ensureConfiguration(session: Session, name: string): Promise<Conf
 const createdText = ({ ref, state, contentHash }: VersionSummary): string =>
 	`${ref} is ${state} (content ${contentHash.slice(0, 12)})\n`;
 
-const findingsText = ({ publishable, findings }: Validation): string =>
+/** What a configuration of one file is called in findings: as the caller named the file. */
+const onlyName = ([path = '']: readonly string[]): string => (path === '-' ? 'stdin' : path);
+
+const findingsText = ({ publishable, findings }: Validation, only: string): string =>
 	[
-		...findings.map(
-			({ severity, file, line, column, message, fix }) =>
-				`${file || 'config'}:${line}:${column}: ${severity}: ${message} ${fix}\n`,
-		),
+		...findings.map((finding) => `${findingText(finding, only)}\n`),
 		publishable ? 'It can be published.\n' : 'It cannot be published.\n',
 	].join('');
 
@@ -58,6 +59,12 @@ const filesOption = (text: string, before: string[] = []): string[] => [...befor
 async function publish(session: Session, target: string, paths: readonly string[]) {
 	if (paths.length === 0) return session.call('publishVersion', { params: versionParams(target) });
 	const body = await readConfigFiles(session.io, paths);
+	// A draft that can never be published would only be in the way.
+	const { publishable, findings } = await session.call('validateFiles', { body });
+	if (!publishable) {
+		const lines = findings.map((finding) => `\n  ${findingText(finding, onlyName(paths))}`);
+		throw new CommandFailed(exitCodes.refused, `this cannot be published${lines.join('')}`);
+	}
 	const { name } = await ensureConfiguration(session, target);
 	const { number } = await session.call('createVersion', { params: { configuration: name }, body });
 	return session.call('publishVersion', { params: { configuration: name, number } });
@@ -120,7 +127,7 @@ export function addConfigs(program: Command, io: Io): void {
 				const findings = stored
 					? await session.call('validateVersion', { params: versionParams(first) })
 					: await session.call('validateFiles', { body: await readConfigFiles(io, targets) });
-				session.print(findings, findingsText);
+				session.print(findings, (validation) => findingsText(validation, stored ? 'config' : onlyName(targets)));
 				if (!findings.publishable) throw new CommandFailed(exitCodes.refused, '');
 			}),
 		);

@@ -1,5 +1,6 @@
 import type { Group } from '@ampora/api-contract';
 import type { Command } from 'commander';
+import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
 import { facts, table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
@@ -84,17 +85,25 @@ function addMembership(groups: Command, io: Io, add: boolean): void {
 	}
 	command.action(
 		inSession(io, async (session, group: string, named: string[], { search, from }: MembershipOptions) => {
-			const chosen =
-				search === undefined && from === undefined
-					? []
-					: await collectPages(Number.MAX_SAFE_INTEGER, (page) =>
-							session.call('listAgents', { query: { search, group: from, ...page } }),
-						);
+			const byName = search === undefined && from === undefined;
+			if (byName && named.length === 0) {
+				throw new CommandFailed(
+					exitCodes.usage,
+					`name agents by id or instance uid${add ? ', or choose them with --search or --from' : ''}`,
+				);
+			}
+			const chosen = byName
+				? []
+				: await collectPages(Number.MAX_SAFE_INTEGER, (page) =>
+						session.call('listAgents', { query: { search, group: from, ...page } }),
+					);
 			const agents = [...named, ...chosen.map(({ id }) => id)];
 			const operation = add ? 'addGroupAgents' : 'removeGroupAgents';
 			let changed = 0;
 			let latest: Group | null = null;
-			for (let at = 0; at === 0 || at < agents.length; at += perCall) {
+			// Nobody was found: no mistake, and nothing to ask for.
+			if (agents.length === 0) latest = await session.call('getGroup', { params: { group } });
+			for (let at = 0; at < agents.length; at += perCall) {
 				const body = { agents: agents.slice(at, at + perCall) };
 				const answer = await session.call(operation, { params: { group }, body });
 				changed += answer.changed;

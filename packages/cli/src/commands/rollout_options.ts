@@ -1,5 +1,6 @@
 import type { BodyOf, RolloutRequest } from '@ampora/api-contract';
 import { type Command, InvalidArgumentError } from 'commander';
+import { CommandFailed, exitCodes } from '../exit_codes.js';
 import { wholeNumber } from '../paging.js';
 
 type Strategy = NonNullable<RolloutRequest['strategy']>;
@@ -49,10 +50,36 @@ export function parseSteps(text: string): NonNullable<Extract<Strategy, { kind: 
 	});
 }
 
+/** Options that mean something to some strategies only. */
+const belongTo: readonly [
+	option: 'steps' | 'percentages' | 'batchSize' | 'advance' | 'dwell',
+	name: string,
+	...kinds: string[],
+][] = [
+	['steps', '--steps', 'canary'],
+	['percentages', '--percentages', 'percentage'],
+	['batchSize', '--batch-size', 'batch'],
+	['advance', '--advance', 'percentage', 'batch'],
+	['dwell', '--dwell', 'percentage', 'batch'],
+];
+
+/** An option that would be ignored is a mistake somebody finds out about in production. */
+function refuseMisplaced(options: CreateOptions, kind: string): void {
+	const misplaced = belongTo.find(([option, , ...kinds]) => options[option] !== undefined && !kinds.includes(kind));
+	if (misplaced === undefined) return;
+	const [option, name, ...kinds] = misplaced;
+	const hint = option === 'dwell' && kind === 'canary' ? '; a canary has its dwells in --steps, like 5%:5m,100%' : '';
+	throw new CommandFailed(
+		exitCodes.usage,
+		`${name} belongs to --strategy ${kinds.join(' or ')}, not to ${kind}${hint}`,
+	);
+}
+
 function strategyOf(options: CreateOptions): Strategy | undefined {
 	const { strategy, steps, percentages, batchSize, advance, dwell } = options;
 	const pacing = { ...(advance && { advance }), ...(dwell !== undefined && { dwell }) };
 	const kind = strategy ?? (steps ? 'canary' : percentages ? 'percentage' : batchSize ? 'batch' : undefined);
+	refuseMisplaced(options, kind ?? 'canary');
 	switch (kind) {
 		case undefined:
 			return undefined;

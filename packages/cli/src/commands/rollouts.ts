@@ -6,7 +6,7 @@ import { rolloutText, stateText, stepText } from '../output/rollout_text.js';
 import { table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
 import { inSession, type Session } from '../session.js';
-import { watchRollout } from '../watch.js';
+import { badEnds, watchRollout } from '../watch.js';
 import { readConfigFiles } from './configs.js';
 import { addCreateOptions, type CreateOptions, rolloutRequest } from './rollout_options.js';
 
@@ -50,14 +50,16 @@ async function create(
 	const source = version === undefined ? { config: await readConfigFiles(session.io, file) } : { version };
 	const body = rolloutRequest(group, source, options);
 	const made = await session.call('createRollout', { body, ...(key !== undefined && { idempotencyKey: key }) });
-	if (watch !== true) {
-		return session.print(
-			made,
-			({ id, state, version: ref }) =>
-				`${id}\n${ref} → ${made.group}: ${state}. Follow it: ampora rollouts watch ${id}\n`,
-		);
-	}
-	await watchRollout(session, made.id);
+	if (watch === true) return watchRollout(session, made.id);
+	session.print(
+		made,
+		({ id, state, version: ref }) =>
+			`${id}\n${ref} → ${made.group}: ${state}. Follow it: ampora rollouts watch ${id}\n`,
+	);
+	// It may have ended at once, as one of an empty group does.
+	if (!badEnds.includes(made.state)) return;
+	const { headline } = await session.call('getRollout', { params: { rollout: made.id } });
+	throw new CommandFailed(exitCodes.rolloutBad, headline);
 }
 
 function addLists(rollouts: Command, io: Io): void {

@@ -1,6 +1,6 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
 import type { TextSink } from '../io.js';
-import { bar, stateText, stepName, troubleOf, updatedOf } from './rollout_text.js';
+import { bar, countsOf, dwellText, stateText, stepName, troubleOf } from './rollout_text.js';
 
 /** Shows a rollout as it goes. */
 export interface LiveView {
@@ -29,9 +29,9 @@ function terminalView(sink: TextSink): LiveView {
 
 export function picture(rollout: RolloutAnswer): string[] {
 	const nameWidth = Math.max(...rollout.steps.map((step) => stepName(step).length), 4);
+	const going = rollout.state === 'InProgress' || rollout.state === 'Paused';
 	const steps = rollout.steps.map((step) => {
-		const counts = step.agents === null ? '' : `${updatedOf(step)}/${step.agents}`;
-		const tail = [counts, step.phase === 'dwelling' ? `dwelling ${step.dwell}` : '', troubleOf(step.states)];
+		const tail = [countsOf(step), going ? dwellText(step) : '', troubleOf(step.states)];
 		return `${String(step.number).padStart(3)} ${stepName(step).padEnd(nameWidth)} ${bar(step, barWidth)} ${tail.filter(Boolean).join('  ')}`;
 	});
 	const notes = [

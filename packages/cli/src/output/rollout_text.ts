@@ -1,4 +1,4 @@
-import type { RolloutAnswer, RolloutSummary } from '@ampora/api-contract';
+import { formatDuration, type RolloutAnswer, type RolloutSummary } from '@ampora/api-contract';
 import { facts, table, when } from './table.js';
 
 type Step = RolloutAnswer['steps'][number];
@@ -10,7 +10,27 @@ const good = ['Applied', 'AlreadyApplied'] as const;
 const sum = (states: RolloutAnswer['states'] | null, names: readonly (keyof RolloutAnswer['states'])[]): number =>
 	names.reduce((total, name) => total + (states?.[name] ?? 0), 0);
 
-export const updatedOf = (step: Step): number => sum(step.states, good);
+const updatedOf = (step: Step): number => sum(step.states, good);
+
+/** `8/15`, or, once they are taken back, `9/15 back`; empty while nobody knows how many it will be. */
+export function countsOf(step: Pick<Step, 'states' | 'agents'>): string {
+	if (step.agents === null) return '';
+	const back = step.states?.RolledBack ?? 0;
+	return back > 0 ? `${back}/${step.agents} back` : `${sum(step.states, good)}/${step.agents}`;
+}
+
+/** `dwelling 20s of 5m`; a step without a dwell lasts until every gate has judged. */
+export function dwellText({
+	phase,
+	dweltMs,
+	dwellMs,
+	extendedMs,
+}: Pick<Step, 'phase' | 'dweltMs' | 'dwellMs' | 'extendedMs'>): string {
+	if (phase !== 'dwelling') return '';
+	const whole = dwellMs + extendedMs;
+	const dwelt = formatDuration(Math.floor(dweltMs / 1_000) * 1_000);
+	return whole === 0 ? `dwelling ${dwelt}` : `dwelling ${dwelt} of ${formatDuration(whole)}`;
+}
 
 /** `2 Failed, 1 TimedOut`; empty when all is well. */
 export const troubleOf = (states: RolloutAnswer['states'] | null): string =>
@@ -31,15 +51,20 @@ export function stateText({
 export const stepText = ({ step }: Pick<RolloutSummary, 'step'>): string | null =>
 	step === null ? null : `${step.number} of ${step.of}${step.name === null ? '' : ` (${step.name})`}`;
 
-/** A bar of `width` characters: done, in trouble, under way, still to come. */
+/** A bar of `width` characters: done, taken back, in trouble, under way, still to come. */
 export function bar({ states, agents }: Pick<Step, 'states' | 'agents'>, width: number): string {
 	const total = agents ?? 0;
 	if (total === 0 || states === null) return '·'.repeat(width);
 	const cells = (count: number): number => Math.floor((count * width) / total);
 	const done = cells(sum(states, good));
-	const bad = Math.min(width - done, Math.ceil((sum(states, troubled) * width) / total));
-	const moving = Math.min(width - done - bad, Math.ceil(((states.Applying ?? 0) * width) / total));
-	return '█'.repeat(done) + '×'.repeat(bad) + '▒'.repeat(moving) + '░'.repeat(width - done - bad - moving);
+	let left = width - done;
+	const part = (sign: string, count: number): string => {
+		const taken = Math.min(left, Math.ceil((count * width) / total));
+		left -= taken;
+		return sign.repeat(taken);
+	};
+	const parts = [part('<', states.RolledBack), part('×', sum(states, troubled)), part('▒', states.Applying)];
+	return '█'.repeat(done) + parts.join('') + '░'.repeat(left);
 }
 
 export const stepName = (step: Step): string => step.name ?? step.size;
