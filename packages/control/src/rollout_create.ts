@@ -220,7 +220,9 @@ export async function createRollout(deps: ControlDeps, caller: Caller, input: In
 	if (before !== null) return before;
 	try {
 		const written = await unitOfWork(deps.store, (repositories) => write(repositories, caller, input));
-		return written.ok ? await started(deps, caller, written.value) : written;
+		if (written.ok) return await started(deps, caller, written.value);
+		// The same request may have been faster by itself: then what stands in its way is its own rollout (R11).
+		return (await repeated(deps, caller, input)) ?? written;
 	} catch (error) {
 		const own = uniqueViolation(error) === undefined ? null : await repeated(deps, caller, input);
 		if (own !== null) return own;
