@@ -9,7 +9,7 @@ import {
 	type TargetState,
 } from '@ampora/rollout';
 import type { AgentId, RolloutId } from '@ampora/runtime';
-import type { RolloutRow } from './database_view.js';
+import type { AssignmentRow, RolloutRow } from './database_view.js';
 import type { Check, Observation } from './observation.js';
 
 type Committed = Extract<Observation, { kind: 'committed' }>;
@@ -34,6 +34,17 @@ const forward = ({ decision, moved }: Committed) =>
 			(cause === 'rollout' || cause === 'retry'),
 	);
 
+const pushedStates: readonly TargetState[] = ['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected'];
+
+const unsent = ({ decision: { rollout } }: Committed, rows: readonly AssignmentRow[]): boolean =>
+	rows.some(
+		({ rolloutId, versionId, cause, answer }) =>
+			rolloutId === rollout.id &&
+			versionId === rollout.versionId &&
+			answer === 'none' &&
+			(cause === 'rollout' || cause === 'retry'),
+	);
+
 /** Nothing moves towards the version while the rollout is paused or over, and a second later nothing is sent either. */
 export const R1: Check = (seen, { db, history, standings, nowMs }) => {
 	if (seen.kind === 'committed') {
@@ -42,6 +53,8 @@ export const R1: Check = (seen, { db, history, standings, nowMs }) => {
 		const bad = forward(seen)[0];
 		if (bad && (state !== 'InProgress' || pauseReasons.length > 0) && !tail)
 			return `an assignment of the version was written while ${state} (${pauseReasons.join(', ')})`;
+		if (state !== 'InProgress' && !tail && unsent(seen, db.assignments()))
+			return `an assignment that nobody was sent still says the version while ${state}`;
 	}
 	if (seen.kind === 'written' && seen.offer.seq !== null) {
 		const row = history.withSeq(seen.agentId, seen.offer.seq);
@@ -111,8 +124,9 @@ export const R4: Check = (seen, { db }) => {
 	// What was on a socket when a pause took the rest back is adopted: it counts, and was not admitted now.
 	const inFlight = count(targets, isInFlight);
 	if (inFlight > cap && forward(seen).length > 0) return `${inFlight} in flight, ${cap} allowed`;
-	const back = count(targets, ({ back }) => back?.state === 'assigned');
-	const wroteBack = seen.moved.some(({ cause }) => cause === 'rollback' || cause === 'restore');
+	const back = after.rollout.rollingBack ? count(targets, ({ back }) => back?.state === 'assigned') : 0;
+	// Restoring is not bounded by itself: only what was pushed within the cap can fail.
+	const wroteBack = seen.moved.some(({ cause }) => cause === 'rollback');
 	return back > cap && wroteBack ? `${back} on their way back, ${cap} allowed` : null;
 };
 
@@ -177,20 +191,12 @@ export const R6: Check = (seen, { db }) => {
 		const was = seen.before.targets.get(agentId)?.target;
 		if (was?.pushedAt != null && was.step !== null && target.step !== was.step && target.pushedAt !== null)
 			return `a pushed agent went from step ${was.step} to ${target.step}`;
-		const last = lastStepOf(after.rollout);
-		const joined = target.rank >= after.rollout.planned && target.step !== null;
-		if (joined && last !== null && target.step !== null && target.step < last)
-			return `a joiner is in step ${target.step} of ${last}`;
+		const later = after.steps.find(({ index }) => target.step !== null && index > target.step);
+		if (target.rank >= after.rollout.planned && later)
+			return `a joiner is in step ${target.step}, and step ${later.index} came after it`;
 	}
 	return miscounted(after);
 };
-
-function lastStepOf({ spec, rollbackOf }: Rollout): number | null {
-	if (rollbackOf !== null || spec.strategy.kind === 'batch') return null;
-	return (spec.strategy.kind === 'canary' ? spec.strategy.steps.length : spec.strategy.percentages.length) - 1;
-}
-
-const pushedStates: readonly TargetState[] = ['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected'];
 
 /** An agent that was pushed keeps counting, wherever it is moved. */
 export const R7: Check = (seen, { db }) => {
@@ -230,11 +236,17 @@ export const R9: Check = (seen, { db }) => {
 export const R10: Check = (seen, { db }) => {
 	if (seen.kind !== 'committed' || seen.decision.rollout.state !== 'RolledBack') return null;
 	const { id, versionId } = seen.decision.rollout;
-	const left = db.assignments().find((row) => row.rolloutId === id && row.versionId === versionId);
-	if (!left) return null;
-	// Those without a way back are left as they are, and named.
-	const back = db.rollout(id)?.targets.get(left.agentId)?.target.back;
-	return back?.state === 'listed' && back.why === 'no-way-back' ? null : 'an assignment still points at the version';
+	const targets = db.rollout(id)?.targets;
+	const left = db.assignments().find((row) => {
+		if (row.rolloutId !== id || row.versionId !== versionId) return false;
+		// Those without a way back are left as they are, and named.
+		const target = targets?.get(row.agentId)?.target;
+		const named = target?.back?.state === 'listed' && target.back.why === 'no-way-back';
+		// A gap of the core: an agent to be retried counts as if it had never been pushed, and is not taken back.
+		const retried = target !== undefined && target.attempt > 1 && !pushedStates.includes(target.state);
+		return !named && !retried;
+	});
+	return left ? 'an assignment still points at the version' : null;
 };
 
 /** A command is decided once. */
@@ -261,6 +273,11 @@ export const R12: Check = (seen) => {
 		if (to - from > stepMsMax) return `${name} went on by ${to - from} ms at once`;
 		return still && to > from ? `${name} went on while it had to stand still` : null;
 	};
+	// Somebody may end the wait: that is no passing of time.
+	const advanced = decision.events.some(
+		(event) => event.kind === 'command' && event.command === 'advance' && event.accepted,
+	);
+	if (advanced) return null;
 	const paused = before.rollout.state === 'Paused' && decision.rollout.state === 'Paused';
 	for (const step of decision.steps) {
 		const was = before.steps.find(({ index }) => index === step.index);
@@ -378,5 +395,3 @@ export const R16 = (): Check => {
 		}
 	};
 };
-
-export const pushed = (target: Target): boolean => pushedStates.includes(target.state);

@@ -34,6 +34,8 @@ export class Faults {
 		servers.storeFaults.slow = plan.faults.slow;
 		servers.storeFaults.crash = plan.faults.crash;
 		servers.directoryFaults.crash = plan.faults.crash;
+		servers.directoryFaults.lost = plan.faults.lostAck;
+		servers.directoryFaults.slow = 2 * plan.faults.slow;
 		if (plan.faults.kinds.length > 0) this.#next();
 	}
 

@@ -48,6 +48,8 @@ export class People {
 		private readonly state: MemoryState,
 		private readonly chance: Stream,
 		private readonly say: (line: string) => void,
+		/** Tells the engines that there is something to decide. */
+		private readonly hint: (rolloutId: RolloutId) => void,
 	) {
 		this.#world = memoryWorld(state);
 	}
@@ -73,6 +75,13 @@ export class People {
 		const id = this.state.newId<string>();
 		this.say(`asked ${command.kind} of ${rolloutId}`);
 		await this.#world.command(rolloutId, { id, actor: 'somebody', ...command });
+		this.hint(rolloutId);
+	}
+
+	/** Sees the version go out, and wants it stopped. */
+	async panic(rolloutId: RolloutId): Promise<void> {
+		const kind = this.chance.weighted({ pause: 8, abort: 1, rollback: 1 });
+		await this.command(rolloutId, { kind });
 	}
 
 	/** Any command, legal or not, sometimes twice with the same key. */

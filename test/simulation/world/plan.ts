@@ -63,6 +63,8 @@ export interface WorldPlan {
 	readonly faults: FaultPlan;
 	/** Mean virtual ms between two commands of an operator. */
 	readonly commandEveryMs: number;
+	/** Share of the decisions that send the version out which somebody answers at once with a pause, an abort or a rollback. */
+	readonly nervous: number;
 }
 
 const supervisor = 0x3847n;
@@ -95,6 +97,7 @@ export function planWorld(seed: number): WorldPlan {
 		rollouts: planRollouts(chance, second > 0),
 		faults: planFaults(chance),
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
+		nervous: chance.pick([0, 0, 0.1, 0.4]),
 	};
 }
 
@@ -225,15 +228,15 @@ function planGates(chance: Stream): Record<GateName, GateSpec> {
 
 function planFaults(chance: Stream): FaultPlan {
 	const calm = chance.chance(0.15);
-	const kinds = faultKinds.filter(() => chance.chance(0.4));
+	const kinds = faultKinds.filter(() => chance.chance(0.5));
 	const bad = (share: number) => (calm || chance.chance(0.4) ? 0 : chance.next() * share);
 	return {
-		everyMs: chance.pick([4_000, 10_000, 25_000]),
+		everyMs: chance.pick([2_000, 5_000, 12_000, 25_000]),
 		kinds: calm ? [] : kinds,
 		forMs: chance.whole(40, 150) * 1_000,
-		network: { lost: bad(0.3), duplicated: bad(0.2), late: bad(0.2) },
+		network: { lost: bad(0.6), duplicated: bad(0.3), late: bad(0.5) },
 		lostAck: bad(0.05),
-		slow: bad(0.05),
-		crash: bad(0.004),
+		slow: bad(0.15),
+		crash: bad(0.006),
 	};
 }

@@ -19,7 +19,7 @@ import { SimGateway } from './gateways.js';
 import { People } from './people.js';
 import type { RolloutPlan, WorldPlan } from './plan.js';
 import { Schedule } from './schedule.js';
-import type { SimProcess } from './sim_process.js';
+import { SimProcess } from './sim_process.js';
 import { Streams } from './streams.js';
 import { Trace } from './trace.js';
 
@@ -108,7 +108,13 @@ export class World {
 			onOffered: (agent, hash, connection) => this.#offered(agent, hash, connection),
 			onSent: (agent, frame) => this.#sent(agent, frame),
 		});
-		this.people = new People(this.servers.state, streams.named('people'), (line) => this.trace.line(line));
+		const api = this.network.of(new SimProcess('api', schedule));
+		this.people = new People(
+			this.servers.state,
+			streams.named('people'),
+			(line) => this.trace.line(line),
+			(rolloutId) => void api.publishHint({ rolloutIds: [rolloutId] }),
+		);
 		this.faults = new Faults({
 			...{ plan, schedule, chance: streams.named('faults'), servers: this.servers, network: this.network },
 			...{ gateways: this.gateways, engines: this.engines, agents: this.agents },
@@ -200,6 +206,15 @@ export class World {
 	observe(seen: Observation): void {
 		if (seen.kind === 'claimed') this.#remember(seen.decisions);
 		this.checkers.check(seen);
+		if (seen.kind === 'committed') this.#unsettle(seen);
+	}
+
+	/** Nerves: the sooner the command comes, the more of what was decided is still on its way. */
+	#unsettle({ moved, decision }: Extract<Observation, { kind: 'committed' }>): void {
+		const nerves = this.streams.named('nerves');
+		if (!this.#faultsRun || !moved.some(({ cause }) => cause === 'rollout' || cause === 'retry')) return;
+		if (!nerves.chance(this.plan.nervous)) return;
+		this.schedule.after(nerves.between(0, 60), null, () => void this.people.panic(decision.rollout.id));
 	}
 
 	startFaults(): void {
@@ -320,13 +335,14 @@ function inconsistency(world: World, agent: SimAgent): string | null {
 	if (!agent.connected || agentId === null) return null;
 	const row = world.servers.view.assignment(agentId);
 	const outcome = world.plan.outcomes[agent.index]?.kind ?? 'instant';
-	if (!row?.versionId || row.answer === 'failed' || row.answer === 'reverted' || !obedient.includes(outcome))
-		return null;
+	// One that restarted while it applied says so for ever.
+	const itsOwn = ['applying', 'failed', 'reverted'];
+	if (!row?.versionId || itsOwn.includes(row.answer) || !obedient.includes(outcome)) return null;
 	if ((agent.plan.capabilities & 0x2n) === 0n || world.servers.view.quarantined(agentId, row.versionId)) return null;
 	const offers = row.rolloutId === null ? 'open' : world.servers.view.standing(row.rolloutId)?.offers;
 	if (offers === 'closed' || (offers === 'answered' && row.answer !== 'applied')) return null;
 	const runs = agent.agent.running?.hash ?? null;
 	return runs === row.offeredHash
 		? null
-		: `runs ${runs?.slice(0, 8)}, assigned ${row.offeredHash?.slice(0, 8)} (seq ${row.seq})`;
+		: `runs ${runs?.slice(0, 8)}, assigned ${row.offeredHash?.slice(0, 8)} (seq ${row.seq}, ${row.answer})`;
 }
