@@ -160,6 +160,20 @@ describe.concurrent('a supervised collector', () => {
 		await campaign.call('resumeRollout', { params: { rollout: asked.id }, body: {} });
 		await campaign.until(asked.id, ({ state }) => state === 'Completed');
 	});
+
+	it('is the same agent with the same configuration after a crash', async ({ onTestFinished: finish }) => {
+		const sink = await sinkFor(finish);
+		const { id, supervisor, port, rollOut, crash } = await join('crashed', finish);
+		await rollOut(pipelineYaml({ receivePort: port, sink: sink.url }), { acceptNoWayBack: true });
+		const { agent } = product();
+		const { reportedHash } = await agent(supervisor.instanceUid, () => true, 'agent');
+		const again = await crash();
+		expect(again.instanceUid).toBe(supervisor.instanceUid);
+		const isBack = ({ connected, healthy }: Agent) => connected && healthy === true;
+		const back = await agent(supervisor.instanceUid, isBack, 'healthy agent', 60_000);
+		expect(back).toMatchObject({ id, config: 'crashed@1', reportedHash, quarantined: [] });
+		await flows(port, sink, 'again');
+	});
 });
 
 describe('supervised collectors of an installation that is started again', () => {
@@ -190,22 +204,6 @@ describe('supervised collectors of an installation that is started again', () =>
 		for (const { port } of collectors) await flows(port, after, `after at ${port}`);
 		// Once for the new version, not once more for being connected anew.
 		expect(collectors.map(({ supervisor }) => startsOf(supervisor))).toEqual(starts.map((count) => count + 1));
-	});
-
-	it('are the same agents with the same configuration after a crash of their own', async ({
-		onTestFinished: finish,
-	}) => {
-		const sink = await sinkFor(finish);
-		const { id, supervisor, port, rollOut, crash } = await join('crashed', finish);
-		await rollOut(pipelineYaml({ receivePort: port, sink: sink.url }), { acceptNoWayBack: true });
-		const { agent } = product();
-		const { reportedHash } = await agent(supervisor.instanceUid, () => true, 'agent');
-		const again = await crash();
-		expect(again.instanceUid).toBe(supervisor.instanceUid);
-		const isBack = ({ connected, healthy }: Agent) => connected && healthy === true;
-		const back = await agent(supervisor.instanceUid, isBack, 'healthy agent', 60_000);
-		expect(back).toMatchObject({ id, config: 'crashed@1', reportedHash, quarantined: [] });
-		await flows(port, sink, 'again');
 	});
 });
 
