@@ -1,7 +1,6 @@
 // The small schemas everything else is made of. Requests use strict objects, so that a misspelt key is an error and not a default.
-import type { Result } from '@ampora/runtime';
+import { parseDuration, type Result } from '@ampora/runtime';
 import { z } from 'zod';
-import { parseDuration } from './duration.js';
 import { errorCodes } from './errors.js';
 import { parsePercent, parseStepSize } from './percent.js';
 

@@ -8,7 +8,6 @@ export {
 	StreamBroken,
 } from './client.js';
 export * from './configurations.js';
-export { durationMsMax, formatDuration, parseDuration } from './duration.js';
 export { type ErrorCode, errorCatalogue, errorCodes, type Remedy } from './errors.js';
 export { type ErrorBody, errorBody, type Role, role, uuidShape } from './fields.js';
 export * from './groups.js';

@@ -24,7 +24,7 @@ export interface CommandArgs {
 	readonly agents?: readonly string[] | undefined;
 }
 
-export function refuseIllegal(rollout: Rollout, kind: CommandKind) {
+function refuseIllegal(rollout: Rollout, kind: CommandKind) {
 	const allowed = possibleCommands(rollout);
 	const paused = rollout.state === 'Paused' ? ` (${rollout.pauseReasons.join(', ')})` : '';
 	const message = `a rollout that is ${rollout.state}${paused} cannot be asked to ${kind}`;

@@ -1,5 +1,5 @@
 import type { AnswerOf, FilesInput, InputOf } from '@ampora/api-contract';
-import type { Rollout, RolloutSpec } from '@ampora/rollout';
+import { newRollout, type Rollout, type RolloutSpec } from '@ampora/rollout';
 import { type GroupId, newId, ok, type RolloutId, type VersionId } from '@ampora/runtime';
 import { type GroupRow, type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
@@ -8,7 +8,6 @@ import { awaitDecision, writeCommand } from './command_rows.js';
 import { ensureConfiguration } from './configurations.js';
 import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
-import { newRollout } from './initial_rollout.js';
 import { toSpec } from './new_rollout.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';

@@ -1,6 +1,6 @@
 import type { RolloutEventAnswer } from '@ampora/api-contract';
-import { formatDuration } from '@ampora/api-contract';
 import type { RolloutEvent } from '@ampora/rollout';
+import { formatDuration } from '@ampora/runtime';
 import type { EventRow } from '@ampora/store';
 
 /** What one decision told people, each on a line of its own. */

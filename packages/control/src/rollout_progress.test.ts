@@ -1,7 +1,6 @@
-import { defaultSpec, emptyCounters, type Rollout, resolveSpec, type Step } from '@ampora/rollout';
+import { defaultSpec, emptyCounters, newRollout, type Rollout, resolveSpec, type Step } from '@ampora/rollout';
 import { type GroupId, newId, type RolloutId, type VersionId } from '@ampora/runtime';
 import { describe, expect, test } from 'vitest';
-import { newRollout } from './initial_rollout.js';
 import { agentTotals, stepViews, timeLeft } from './rollout_progress.js';
 
 const counters = (states: Partial<Step['counters']['states']>): Step['counters'] => ({

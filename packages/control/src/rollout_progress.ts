@@ -1,5 +1,5 @@
 // The figures a rollout shows besides its state: where it is in its steps, how the gates stand, how long it may still take.
-import { formatDuration, type RolloutAnswer } from '@ampora/api-contract';
+import type { RolloutAnswer } from '@ampora/api-contract';
 import {
 	bakeNeededMs,
 	dwellNeededMs,
@@ -16,6 +16,7 @@ import {
 	stepsAhead,
 	type TargetState,
 } from '@ampora/rollout';
+import { formatDuration } from '@ampora/runtime';
 
 type StepView = RolloutAnswer['steps'][number];
 

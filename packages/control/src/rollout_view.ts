@@ -1,9 +1,4 @@
-import {
-	formatDuration,
-	type RolloutAnswer,
-	type RolloutSummary,
-	type RolloutTargetAnswer,
-} from '@ampora/api-contract';
+import type { RolloutAnswer, RolloutSummary, RolloutTargetAnswer } from '@ampora/api-contract';
 import {
 	type Back,
 	holdingText,
@@ -14,7 +9,7 @@ import {
 	type Step,
 	type TargetState,
 } from '@ampora/rollout';
-import { ok } from '@ampora/runtime';
+import { formatDuration, ok } from '@ampora/runtime';
 import type { Repositories, RolloutRow, TargetRow } from '@ampora/store';
 import { notFound, type Outcome } from './errors.js';
 import { possibleCommands } from './possible_commands.js';

@@ -112,7 +112,7 @@ export async function publishDraft(
 	return published.ok ? ok({ version: published.value, findings }) : published;
 }
 
-export const describeFinding = ({ file, line, column, message }: ConfigFinding): string =>
+const describeFinding = ({ file, line, column, message }: ConfigFinding): string =>
 	`${file === '' ? 'line' : `${file}, line`} ${line}, column ${column}: ${message}`;
 
 export const versionUseCases = ({ store }: ControlDeps) => ({

@@ -1,3 +1,4 @@
+import { formatDuration } from '@ampora/runtime';
 import type { CommandKind } from './decision.js';
 import type { GateName, Strategy } from './model.js';
 import { gateNames } from './names.js';
@@ -10,25 +11,6 @@ import {
 	overruledBy,
 	stateExits,
 } from './transitions.js';
-
-const units = [
-	['d', 86_400_000],
-	['h', 3_600_000],
-	['m', 60_000],
-	['s', 1_000],
-	['ms', 1],
-] as const;
-
-/** 5_400_000 → `1h30m` */
-function durationText(ms: number): string {
-	let rest = ms;
-	const parts = units.map(([unit, size]) => {
-		const count = Math.floor(rest / size);
-		rest -= count * size;
-		return count === 0 ? '' : `${count}${unit}`;
-	});
-	return parts.join('') || '0s';
-}
 
 const tableOf = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
 	[head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
@@ -58,7 +40,7 @@ function strategyText(strategy: Strategy): string {
 			return strategy.steps
 				.map(({ name, size, dwellMs }) => {
 					const amount = size.kind === 'percent' ? `${size.value} %` : `${size.value}`;
-					return [name, amount, dwellMs > 0 ? durationText(dwellMs) : ''].filter(Boolean).join(' ');
+					return [name, amount, dwellMs > 0 ? formatDuration(dwellMs) : ''].filter(Boolean).join(' ');
 				})
 				.join(', ');
 	}
@@ -109,7 +91,7 @@ export function rolloutReference(): string {
 	const gates = gateNames.map((gate) => {
 		const { thresholdPercent, windowMs } = spec.gates[gate];
 		const [counts, among] = gateMeaning[gate];
-		return [code(gate), `${thresholdPercent} %`, windowMs === 0 ? 'at once' : durationText(windowMs), counts, among];
+		return [code(gate), `${thresholdPercent} %`, windowMs === 0 ? 'at once' : formatDuration(windowMs), counts, among];
 	});
 	const overruled = commandOrder
 		.filter((command) => overruledBy[command].length > 0)
@@ -151,8 +133,8 @@ export function rolloutReference(): string {
 				['on a fired gate', code(spec.onGate)],
 				['an agent that failed', code(spec.onAgentFailure)],
 				['coverage a gate needs', `${spec.coveragePercent} %`],
-				['bake', durationText(spec.bakeMs)],
-				['deferred agents are pushed for', durationText(spec.deferForMs)],
+				['bake', formatDuration(spec.bakeMs)],
+				['deferred agents are pushed for', formatDuration(spec.deferForMs)],
 				['deferred at the end, at most', `${spec.maxDeferredPercent} %`],
 				['agents that cannot confirm', code(spec.unconfirmed)],
 				['connected agents lost in a minute that make it our fault', `${spec.controlLossPercent} %, at least 5`],

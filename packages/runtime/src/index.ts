@@ -2,6 +2,7 @@ export { type Assert, assert, unreachable } from './assert.js';
 export { type BackoffOptions, backoffDelayMs } from './backoff.js';
 export { BoundedQueue } from './bounded_queue.js';
 export { type Clock, systemClock, type Timer } from './clock.js';
+export { durationMsMax, formatDuration, parseDuration } from './duration.js';
 export {
 	type AgentId,
 	type ConfigurationId,
@@ -11,6 +12,7 @@ export {
 	type RolloutId,
 	type VersionId,
 } from './ids.js';
+export { asDurationOfASecondOrMore, installationSettings, operationsPort } from './installation_settings.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
 export { type Err, err, type Ok, ok, type Result } from './result.js';
 export { type RunningService, type ServiceMain, serviceMain } from './service.js';

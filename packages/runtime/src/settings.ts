@@ -1,3 +1,4 @@
+import { parseDuration } from './duration.js';
 import { err, ok, type Result } from './result.js';
 
 /** How the text of one environment variable becomes a value. `parse` throws an Error whose message says what would be right. */
@@ -110,12 +111,8 @@ export const asUrl =
 			: fault(`it has to begin with ${schemes.map((s) => `${s}://`).join(' or ')}`);
 	};
 
-const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** `250ms`, `90s`, `1h30m` → ms. Throws an Error that shows how to write it. */
+/** `250ms`, `90s`, `1h30m` → ms. */
 export function asDuration(text: string): number {
-	const parts = [...text.matchAll(/(\d+)(ms|s|m|h|d)/g)];
-	if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text)
-		fault('it has to be a duration like 250ms, 90s, 5m or 1h30m');
-	return parts.reduce((total, part) => total + Number(part[1]) * unitMs[part[2] as keyof typeof unitMs], 0);
+	const parsed = parseDuration(text);
+	return parsed.ok ? parsed.value : fault('it has to be a duration like 250ms, 90s, 5m or 1h30m');
 }

@@ -1,4 +1,16 @@
-import { asDuration, asInteger, asOneOf, asPort, asText, asUrl, type GatewayId, type Resolved } from '@ampora/runtime';
+import {
+	asDuration,
+	asDurationOfASecondOrMore,
+	asInteger,
+	asOneOf,
+	asPort,
+	asText,
+	asUrl,
+	type GatewayId,
+	installationSettings,
+	operationsPort,
+	type Resolved,
+} from '@ampora/runtime';
 import { defaultLimits } from './limits.js';
 import { type GatewayConfig, gatewayDefaults } from './options.js';
 
@@ -7,34 +19,12 @@ const asBytes = asInteger(1_024, 1_024 * MiB);
 
 /** The environment of a gateway process; the only place that names its variables. */
 export const settings = {
+	...installationSettings,
+	operationsPort: operationsPort(4325),
 	gateway: {
 		name: 'AMPORA_GATEWAY_NAME',
 		help: 'name of this gateway; unique, and kept over restarts',
 		parse: asGatewayName,
-	},
-	databaseUrl: {
-		name: 'AMPORA_DATABASE_URL',
-		help: 'Postgres, postgres://user:password@host:port/database',
-		parse: asUrl('postgres', 'postgresql'),
-		secret: true,
-	},
-	redisUrl: {
-		name: 'AMPORA_REDIS_URL',
-		help: 'Redis, where session ownership is published',
-		parse: asUrl('redis', 'rediss'),
-		secret: true,
-	},
-	natsUrl: {
-		name: 'AMPORA_NATS_URL',
-		help: 'NATS, which carries dispatches to gateways',
-		parse: asUrl('nats', 'tls'),
-		secret: true,
-	},
-	prefix: {
-		name: 'AMPORA_PREFIX',
-		help: 'start of every Redis key and NATS subject; one installation, one prefix',
-		parse: asText,
-		fallback: 'ampora',
 	},
 	host: { name: 'AMPORA_OPAMP_HOST', help: 'address agents connect to', parse: asText, fallback: '0.0.0.0' },
 	port: { name: 'AMPORA_OPAMP_PORT', help: 'port agents connect to', parse: asPort, fallback: 4320 },
@@ -53,7 +43,7 @@ export const settings = {
 	leaseTtlMs: {
 		name: 'AMPORA_GATEWAY_TTL',
 		help: 'how long the agents of a gateway that died count as connected, at least 1s',
-		parse: asLeaseTtl,
+		parse: asDurationOfASecondOrMore,
 		fallback: gatewayDefaults.leaseTtlMs as number,
 	},
 	drainPeriodMs: {
@@ -98,36 +88,6 @@ export const settings = {
 		parse: asUrl('ws', 'wss', 'http', 'https'),
 		fallback: null as string | null,
 	},
-	operationsHost: {
-		name: 'AMPORA_OPERATIONS_HOST',
-		help: 'address of /metrics and /health',
-		parse: asText,
-		fallback: '0.0.0.0',
-	},
-	operationsPort: {
-		name: 'AMPORA_OPERATIONS_PORT',
-		help: 'port of /metrics and /health',
-		parse: asPort,
-		fallback: 4325,
-	},
-	connectionsMax: {
-		name: 'AMPORA_DATABASE_CONNECTIONS',
-		help: 'Postgres connections at most',
-		parse: asInteger(2, 200),
-		fallback: 10,
-	},
-	otlpEndpoint: {
-		name: 'AMPORA_OTLP_ENDPOINT',
-		help: 'OTLP/HTTP receiver for traces; empty: none are sent',
-		parse: asUrl('http', 'https'),
-		fallback: null as string | null,
-	},
-	logLevel: {
-		name: 'AMPORA_LOG_LEVEL',
-		help: 'debug, info, warn or error',
-		parse: asOneOf('debug', 'info', 'warn', 'error'),
-		fallback: 'info' as 'debug' | 'info' | 'warn' | 'error',
-	},
 };
 
 export type GatewaySettings = Resolved<typeof settings>;
@@ -160,12 +120,6 @@ function asGatewayName(text: string): GatewayId {
 function asPath(text: string): string {
 	if (!/^\/[\w\-./]*$/.test(text)) throw new Error('it has to begin with / and be a plain path');
 	return text;
-}
-
-function asLeaseTtl(text: string): number {
-	const ms = asDuration(text);
-	if (ms < 1_000) throw new Error('it has to be at least 1s');
-	return ms;
 }
 
 /** 0 would silence agents for good. */

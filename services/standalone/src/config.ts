@@ -1,4 +1,12 @@
-import { asDuration, asOneOf, asPort, asText, asUrl, type Resolved } from '@ampora/runtime';
+import {
+	asDuration,
+	asPort,
+	asText,
+	asUrl,
+	installationSettings,
+	operationsPort,
+	type Resolved,
+} from '@ampora/runtime';
 
 /** The environment of a standalone process; the only place that names its variables. */
 export const settings = {
@@ -19,30 +27,16 @@ export const settings = {
 	opampPort: { name: 'AMPORA_OPAMP_PORT', help: 'port agents connect to', parse: asPort, fallback: 4320 },
 	apiPort: { name: 'AMPORA_API_PORT', help: 'port of the REST API', parse: asPort, fallback: 4321 },
 	grpcPort: { name: 'AMPORA_GRPC_PORT', help: 'port of the gRPC API', parse: asPort, fallback: 4322 },
-	operationsPort: {
-		name: 'AMPORA_OPERATIONS_PORT',
-		help: 'port of /metrics and /health',
-		parse: asPort,
-		fallback: 4323,
-	},
+	operationsPort: operationsPort(4323),
 	leaseTtlMs: {
 		name: 'AMPORA_LEASE_TTL',
 		help: 'how long a restart waits for the lease of a killed process',
 		parse: asDuration,
 		fallback: 3_000,
 	},
-	otlpEndpoint: {
-		name: 'AMPORA_OTLP_ENDPOINT',
-		help: 'OTLP/HTTP receiver for traces; empty: none are sent',
-		parse: asUrl('http', 'https'),
-		fallback: null as string | null,
-	},
-	logLevel: {
-		name: 'AMPORA_LOG_LEVEL',
-		help: 'debug, info, warn or error',
-		parse: asOneOf('debug', 'info', 'warn', 'error'),
-		fallback: 'warn' as 'debug' | 'info' | 'warn' | 'error',
-	},
+	otlpEndpoint: installationSettings.otlpEndpoint,
+	// What goes wrong is said; the rest would drown what a person came for.
+	logLevel: { ...installationSettings.logLevel, fallback: 'warn' as 'debug' | 'info' | 'warn' | 'error' },
 };
 
 export type StandaloneConfig = Resolved<typeof settings>;

@@ -1,4 +1,5 @@
-import { formatDuration, type RolloutAnswer, type RolloutSummary } from '@ampora/api-contract';
+import type { RolloutAnswer, RolloutSummary } from '@ampora/api-contract';
+import { formatDuration } from '@ampora/runtime';
 import { facts, table, when } from './table.js';
 
 type Step = RolloutAnswer['steps'][number];

@@ -19,12 +19,21 @@ export interface DispatcherDeps {
 }
 
 export interface DispatcherEvents {
-	/** Agents, not envelopes. */
-	sent(gateway: GatewayId, agents: number): void;
+	/** One envelope, before it leaves. Counters count its agents. */
+	sent(
+		gateway: GatewayId,
+		envelope: Pick<Dispatch, 'cause' | 'traceparent'> & { readonly agents: number },
+	): SentEnvelope;
 	noSession(reason: NoSession, agents: number): void;
 	/** No reply: the agents will be dispatched again when their time comes. */
 	lost(gateway: GatewayId, agents: number): void;
 	directoryAway(error: unknown): void;
+}
+
+export interface SentEnvelope {
+	/** What the gateway continues. */
+	readonly traceparent: string | null;
+	ended(how: 'answered' | 'lost'): void;
 }
 
 export interface Dispatch {
@@ -64,10 +73,12 @@ export class Dispatcher {
 			this.deps.events.noSession(reason, agents);
 		await Promise.all(
 			plan.envelopes.map(async (envelope) => {
-				this.deps.events.sent(envelope.gateway, envelope.agentIds.length);
+				const agents = envelope.agentIds.length;
+				const sent = this.deps.events.sent(envelope.gateway, { cause, traceparent, agents });
 				const publishedAtMs = this.deps.clock.nowMs();
-				const message = { agentIds: envelope.agentIds, cause, publishedAtMs, traceparent };
+				const message = { agentIds: envelope.agentIds, cause, publishedAtMs, traceparent: sent.traceparent };
 				const reply = await this.deps.backplane.dispatch(envelope.gateway, message, dispatchTimeoutMs);
+				sent.ended(reply.kind);
 				if (reply.kind === 'lost') this.deps.events.lost(envelope.gateway, envelope.agentIds.length);
 			}),
 		);

@@ -1,6 +1,6 @@
 // What gRPC clients send, in the words of the REST API: one schema validates both, so the two mean the same.
 import type { RolloutRequest } from '@ampora/api-contract';
-import { formatDuration } from '@ampora/api-contract';
+import { formatDuration } from '@ampora/runtime';
 import {
 	type BatchStrategy,
 	type CanaryStep,

@@ -49,10 +49,19 @@ export function createEngineTelemetry({
 			gatewaysLost: (gateways, agents) => logger.warn('gateways lost', { reason: gateways.join(', '), agents }),
 		},
 		dispatcher: {
-			sent: (gateway, agents) =>
-				dispatchCountsAs === 'local'
-					? dispatch.ampora_dispatch_local_total.inc(agents)
-					: dispatch.ampora_dispatch_forwarded_total.inc({ target_instance: gateway }, agents),
+			sent(gateway, { agents, cause, traceparent }) {
+				if (dispatchCountsAs === 'local') dispatch.ampora_dispatch_local_total.inc(agents);
+				else dispatch.ampora_dispatch_forwarded_total.inc({ target_instance: gateway }, agents);
+				const attributes = { target_instance: gateway, agents, cause };
+				const span = tracer.startSpan(spanNames.dispatchEnvelope, { parent: traceparent, attributes });
+				return {
+					traceparent: span.traceparent,
+					ended(how) {
+						span.setAttribute('outcome', how);
+						span.end();
+					},
+				};
+			},
 			noSession: (reason, agents) => dispatch.ampora_dispatch_no_session_total.inc({ reason }, agents),
 			lost: (gateway, agents) =>
 				logger.info('no reply to a dispatch; it will be repeated', { target_instance: gateway, agents }),

@@ -1,11 +1,11 @@
-import { err, ok, type Result } from '@ampora/runtime';
+import { err, ok, type Result } from './result.js';
 
 const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
 type Unit = keyof typeof units;
 
 const shape = /^(?:\d+(?:ms|[dhms]))+$/;
 const part = /(\d+)(ms|[dhms])/g;
-/** One year: longer waits are a mistake in a rollout, and stay far from where arithmetic gets rough. */
+/** One year: longer waits are a mistake, and stay far from where arithmetic gets rough. */
 export const durationMsMax = 366 * units.d;
 
 /** `90s`, `5m`, `1h30m`, `7d`, `0` → ms. The error says how to write it. */
