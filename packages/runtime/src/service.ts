@@ -13,6 +13,9 @@ export interface ServiceMain<S extends Settings> {
 	readonly start: (values: Resolved<S>) => Promise<RunningService>;
 }
 
+/** The ampora command's own: a shell that has them for it may well be the one that starts a service. */
+const commandVariables = ['AMPORA_SERVER', 'AMPORA_TOKEN'];
+
 const exitOk = 0;
 const exitFailed = 1;
 const exitUsage = 2;
@@ -23,7 +26,7 @@ const exitUsage = 2;
  */
 export async function serviceMain<S extends Settings>(service: ServiceMain<S>): Promise<void> {
 	const say = (text: string) => process.stderr.write(`${text}\n`);
-	const read = readSettings(service.settings, process.env, service.shared);
+	const read = readSettings(service.settings, process.env, [...commandVariables, ...(service.shared ?? [])]);
 	if (!read.ok) {
 		say([`${service.name} cannot start with these settings:`, ...read.error.map((line) => `  ${line}`)].join('\n'));
 		process.exit(exitUsage);

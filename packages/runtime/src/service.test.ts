@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const module = new URL('service.ts', import.meta.url).href;
+const program = `
+	import { serviceMain } from ${JSON.stringify(module)};
+	const port = { name: 'AMPORA_PORT', help: 'where to listen', parse: Number, fallback: 1 };
+	await serviceMain({ name: 'some', settings: { port }, start: () => { throw new Error('not asked to start'); } });
+`;
+
+/** What a service says of an environment, without starting. */
+async function checkConfig(env: Record<string, string>): Promise<{ code: number; stderr: string }> {
+	const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program, '--', '--check-config'];
+	const child = promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH, ...env } });
+	return child.then(
+		({ stderr }) => ({ code: 0, stderr }),
+		({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+	);
+}
+
+test('a shell set up for the ampora command can start a service, a misspelt setting cannot', async () => {
+	const forCommand = { AMPORA_SERVER: 'http://127.0.0.1:4321', AMPORA_TOKEN: 'secret' };
+	const [fine, misspelt] = await Promise.all([checkConfig(forCommand), checkConfig({ AMPORA_PROT: '2' })]);
+	expect(fine).toEqual({ code: 0, stderr: '' });
+	expect(misspelt.code).toBe(2);
+	expect(misspelt.stderr).toContain('some cannot start with these settings:\n  AMPORA_PROT is not a setting');
+});
