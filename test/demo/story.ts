@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
 	type BodyOf,
 	type CallInput,
@@ -52,26 +53,38 @@ export async function runDemo({ agents, keep }: DemoOptions): Promise<number> {
 	process.once('SIGTERM', () => stop.abort());
 	const startedAt = performance.now();
 	say('Starting Ampora: gateway, rollout-engine, API and a Postgres of their own …');
-	const ampora = await startInstallation();
+	let ampora: Installation | null = null;
 	let fleet: FleetProcess | null = null;
 	try {
+		ampora = await startInstallation();
+		stop.signal.throwIfAborted();
 		fleet = await startFleet(ampora, agents);
 		const story = new Story(
 			createClient({ server: ampora.api, token: ampora.tokens.admin, fetch, signal: stop.signal }),
 			fleet,
 			agents,
 		);
-		await story.tell();
+		await Promise.race([story.tell(), interrupted(stop.signal)]);
 		say(`\nDone in ${Math.round((performance.now() - startedAt) / 1000)} s: the bad version never got past its gate.`);
 		if (keep) await waitForCtrlC(ampora, stop.signal);
 		return 0;
 	} catch (error) {
+		if (stop.signal.aborted) {
+			say('\nInterrupted: ending everything it started …');
+			return 130;
+		}
 		say(`\nThis is not what should have happened: ${error instanceof Error ? error.message : String(error)}`);
-		return stop.signal.aborted ? 130 : 1;
+		return 1;
 	} finally {
 		await fleet?.stop();
-		await ampora.stop();
+		await ampora?.stop();
 	}
+}
+
+/** Rejects when somebody stops it: some of what is waited for would go on for a minute. */
+async function interrupted(signal: AbortSignal): Promise<void> {
+	await once(signal, 'abort');
+	signal.throwIfAborted();
 }
 
 async function startFleet(ampora: Installation, agents: number): Promise<FleetProcess> {

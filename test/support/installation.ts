@@ -39,7 +39,11 @@ export async function startInstallation(): Promise<Installation> {
 	chmodSync(folder, 0o755);
 	const data = join(folder, 'data');
 	let child = launch(data, null);
-	const running = await untilRunning(child, data);
+	const running = await untilRunning(child, data).catch(async (error: unknown) => {
+		await ended(child);
+		rmSync(folder, { recursive: true, force: true });
+		throw error;
+	});
 	return {
 		...running,
 		async restart(end = 'in order') {
