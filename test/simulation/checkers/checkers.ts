@@ -13,6 +13,7 @@ export interface Violation {
 export interface CheckersDeps {
 	readonly db: DatabaseView;
 	readonly nowMs: () => number;
+	readonly calmSinceMs: () => number | null;
 	readonly trace: { line(text: string): void };
 }
 
@@ -33,6 +34,7 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	D4: dispatch.D4,
 	D5: dispatch.D5,
 	D6: dispatch.D6,
+	D7: dispatch.D7(),
 	R1: rollout.R1,
 	R2: rollout.R2(),
 	R3: rollout.R3,
@@ -51,12 +53,16 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	R16: rollout.R16(),
 });
 
+/** How often checkers look when nothing is told to them, virtual ms. */
+const lookEveryMs = 2_000;
+
 /** All invariants, each a small function named by its id; the first that does not hold stops the world. */
-export function createCheckers({ db, nowMs, trace }: CheckersDeps): Checkers {
+export function createCheckers({ db, nowMs, calmSinceMs, trace }: CheckersDeps): Checkers {
 	const checks = createChecks();
 	const history = new AssignmentHistory();
 	const standings = new StandingHistory();
 	const violations: Violation[] = [];
+	let lookedAtMs = 0;
 	const report = (invariant: string, message: string) => {
 		trace.line(`${invariant} does not hold: ${message}`);
 		violations.push({ invariant, message, atMs: nowMs() });
@@ -67,13 +73,14 @@ export function createCheckers({ db, nowMs, trace }: CheckersDeps): Checkers {
 			return violations.length > 0;
 		},
 		check(seen) {
-			if (seen.kind === 'looked') return;
+			if (seen.kind === 'looked' && nowMs() - lookedAtMs < lookEveryMs) return;
+			if (seen.kind === 'looked') lookedAtMs = nowMs();
 			if (seen.kind === 'committed') {
 				for (const row of seen.moved) history.moved(row, nowMs());
 				for (const id of db.rollouts()) standings.look(id, db.standing(id)?.offers === 'open', nowMs());
 				traceCommit(seen, trace);
 			}
-			const world: Checked = { db, history, standings, nowMs: nowMs() };
+			const world: Checked = { db, history, standings, nowMs: nowMs(), calmSinceMs: calmSinceMs() };
 			for (const [invariant, check] of Object.entries(checks)) {
 				const wrong = check(seen, world);
 				if (wrong !== null) report(invariant, wrong);

@@ -67,6 +67,8 @@ export interface DatabaseView {
 	rollout(rolloutId: RolloutId): RolloutRow | null;
 	/** State, reasons and offers only: cheap enough for every event. */
 	standing(rolloutId: RolloutId): Standing | null;
+	/** Rollouts whose wake time passed, or that have a command or signal nobody looked at. */
+	due(): readonly RolloutId[];
 	gateway(gateway: GatewayId): GatewayRow | null;
 	lease(name: string): LeaseRow | null;
 	quarantined(agentId: AgentId, versionId: VersionId): boolean;

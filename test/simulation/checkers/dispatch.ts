@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { dispatchChunkMax } from '@ampora/dispatch';
-import type { AgentId } from '@ampora/runtime';
+import type { AgentId, RolloutId } from '@ampora/runtime';
 import type { Check } from './observation.js';
 
 /** A permission to send is good for so long, ms. */
@@ -92,4 +92,25 @@ export const D6: Check = (seen) => {
 	if (got.length !== envelope.agentIds.length) return `${got.length} outcomes for ${envelope.agentIds.length} agents`;
 	const odd = got.find((outcome) => !outcomes.includes(outcome));
 	return odd === undefined ? null : `outcome ${odd}`;
+};
+
+/** Nobody who leads leaves a rollout waiting for longer, whatever the others are up to, virtual ms. */
+const attentionMs = 15_000;
+
+/** In calm times every rollout that has something to do gets its look: none is held up by another, or by an agent or gateway of its. */
+export const D7 = (): Check => {
+	const waiting = new Map<RolloutId, number>();
+	return (seen, { db, nowMs, calmSinceMs }) => {
+		if (seen.kind === 'committed') waiting.delete(seen.loaded.snapshot.rollout.id);
+		if (seen.kind !== 'looked') return null;
+		const due = new Set(db.due());
+		for (const id of waiting.keys()) if (!due.has(id) || calmSinceMs === null) waiting.delete(id);
+		if (calmSinceMs === null) return null;
+		for (const id of due) {
+			const sinceMs = waiting.get(id) ?? nowMs;
+			waiting.set(id, sinceMs);
+			if (nowMs - sinceMs > attentionMs) return `a rollout waited ${Math.round(nowMs - sinceMs)} ms for a look`;
+		}
+		return null;
+	};
 };

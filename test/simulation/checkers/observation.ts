@@ -85,6 +85,8 @@ export interface Checked {
 	readonly standings: StandingHistory;
 	/** Virtual ms; never steps. */
 	readonly nowMs: number;
+	/** Since when engines and servers have had no trouble; null: they have. */
+	readonly calmSinceMs: number | null;
 }
 
 /** Null: as it should be. */

@@ -1,4 +1,4 @@
-import type { AgentId } from '@ampora/runtime';
+import type { AgentId, RolloutId } from '@ampora/runtime';
 import type { MemoryState } from '@ampora/store/testing';
 import type { AgentRow, AssignmentRow, DatabaseView, TargetRow } from '../checkers/database_view.js';
 
@@ -59,6 +59,14 @@ export const viewOf = (state: MemoryState): DatabaseView => ({
 		if (row === undefined) return null;
 		const { groupId, versionId, state: rolloutState, pauseReasons, tailUntilMs } = row.rollout;
 		return { groupId, versionId, state: rolloutState, pauseReasons, tailUntilMs, offers: row.offers };
+	},
+	due() {
+		const due = new Set<RolloutId>();
+		for (const [id, { nextWakeAtMs }] of state.rollouts)
+			if (nextWakeAtMs !== null && nextWakeAtMs <= state.nowMs()) due.add(id);
+		for (const { rolloutId, outcome } of state.commands.values()) if (outcome === null) due.add(rolloutId);
+		for (const { rolloutId } of state.signals.values()) due.add(rolloutId);
+		return [...due];
 	},
 	gateway(gateway) {
 		const row = state.gateways.get(gateway);

@@ -29,7 +29,12 @@ export const silentEngineTelemetry = ({ rolloutFailed }: EngineEars): EngineTele
 		storeFailed: () => {},
 		gatewaysLost: () => {},
 	},
-	dispatcher: { sent: () => {}, noSession: () => {}, lost: () => {}, directoryAway: () => {} },
+	dispatcher: {
+		sent: () => ({ traceparent: null, ended: () => {} }),
+		noSession: () => {},
+		lost: () => {},
+		directoryAway: () => {},
+	},
 	committed: () => {},
 	leaseChanged: () => {},
 	leaseRenewed: () => {},

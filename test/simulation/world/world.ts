@@ -60,6 +60,7 @@ export class World {
 	readonly #agentIds = new Map<string, AgentId>();
 	#connections = 0;
 	#faultsRun = false;
+	#calmSinceMs: number | null = 0;
 
 	constructor(
 		readonly plan: WorldPlan,
@@ -76,7 +77,12 @@ export class World {
 			observe: (seen) => this.observe(seen),
 			onCrash: (process, method) => this.trace.line(`${process.name} dies at ${method}`),
 		});
-		this.checkers = createCheckers({ db: this.servers.view, nowMs: () => schedule.nowMs, trace: this.trace });
+		this.checkers = createCheckers({
+			db: this.servers.view,
+			nowMs: () => schedule.nowMs,
+			calmSinceMs: () => this.#calmSinceMs,
+			trace: this.trace,
+		});
 		this.network = new SimNetwork(schedule, streams.named('network'));
 		const onDeath = (process: SimProcess) => this.#died(process);
 		const shared = { schedule, servers: this.servers, network: this.network, onDeath };
@@ -219,12 +225,18 @@ export class World {
 
 	startFaults(): void {
 		this.#faultsRun = true;
+		this.#calmSinceMs = null;
 		this.faults.start();
 	}
 
 	stopFaults(): void {
 		this.#faultsRun = false;
 		this.faults.stop();
+		// A lease of before may have to run out first.
+		const calmAtMs = this.schedule.nowMs + 3 * this.plan.leaseTtlMs;
+		this.schedule.after(calmAtMs - this.schedule.nowMs, null, () => {
+			this.#calmSinceMs = calmAtMs;
+		});
 	}
 
 	#remember(decisions: Extract<Observation, { kind: 'claimed' }>['decisions']): void {
