@@ -1,5 +1,6 @@
 // The product and opamp-go's client, over both transports.
 import { randomUUID } from 'node:crypto';
+import type { Agent } from '@ampora/api-contract';
 import { agentCapabilitiesOf } from '@ampora/opamp';
 import { beforeAll, describe, expect, it, type onTestFinished } from 'vitest';
 import { buildInterop, type InteropBinaries } from '../build.mjs';
@@ -46,7 +47,7 @@ async function join(transport: Transport, finish: Finish, more: Partial<DriverSt
 		nonIdentifying: { 'host.name': `host-${transport}`, 'deployment.environment': 'test' },
 		health: { healthy: true, status: 'well', startTimeUnixNano: '1795216567447818558' },
 		// Over HTTP this is how soon the agent asks again.
-		heartbeatMs: transport === 'ws' ? 0 : 200,
+		heartbeatMs: 200,
 		...more,
 	};
 	const connect = () => driver.connect(start);
@@ -137,7 +138,7 @@ describe.concurrent('an opamp-go agent', () => {
 	it('is asked for all it has when something it said was lost', async ({ onTestFinished: finish }) => {
 		const relay = await startLossyRelay(product().ampora.opamp);
 		finish(() => relay.close());
-		const { uid, driver } = await join('ws', finish, { url: relay.url });
+		const { uid, driver } = await join('ws', finish, { url: relay.url, heartbeatMs: 0 });
 		const { agent } = product();
 		await agent(uid, ({ healthy }) => healthy === true, 'healthy agent');
 		await driver.take('connect');
@@ -197,11 +198,13 @@ describe('agents of an installation that is started again', () => {
 			await driver.takeConfig();
 		}
 		const restarted = ampora.restart();
+		await Promise.all(clients.map(({ driver }) => driver.take('log', ({ level }) => level === 'error')));
 		for (const { driver } of clients) await driver.set('health', { healthy: false, lastError: 'while you were away' });
 		await restarted;
 		for (const { uid, driver } of clients) {
-			const told = await agent(uid, ({ health }) => errorIn(health) === 'while you were away', 'health', 60_000);
-			expect(told).toMatchObject({ connected: true, reportedStatus: 'applied', assignment: { answer: 'applied' } });
+			const isBack = ({ connected, health }: Agent) => connected && errorIn(health) === 'while you were away';
+			const told = await agent(uid, isBack, 'health', 60_000);
+			expect(told).toMatchObject({ reportedStatus: 'applied', assignment: { answer: 'applied' } });
 			expect(driver.events.filter((event) => event.event === 'message' && event.remoteConfig)).toHaveLength(1);
 		}
 	});
