@@ -45,6 +45,9 @@ export class Servers {
 	readonly directoryFaults = noFaults();
 	/** How far the database's clock is off, ms. */
 	clockOffMs = 0;
+	/** Lets a process die at a call of its choice; `call` counts the store calls of all processes. */
+	dieAt: (process: SimProcess, call: number) => 'before' | 'after' | null = () => null;
+	#calls = 0;
 	readonly store: MemoryStore;
 	readonly directory: MemoryDirectory;
 	readonly view: DatabaseView;
@@ -109,7 +112,8 @@ export class Servers {
 		const thereMs = slow ? chance.between(100, 4_000) : chance.between(0.2, 3);
 		const backMs = slow ? chance.between(1, 1_500) : chance.between(0.2, 3);
 		const lost = chance.chance(faults.lost);
-		const dies = chance.chance(faults.crash) ? (chance.chance(0.5) ? 'before' : 'after') : null;
+		const chosen = chance.chance(faults.crash) ? (chance.chance(0.5) ? 'before' : 'after') : null;
+		const dies = chosen ?? this.dieAt(process, this.#calls++);
 		if (dies !== null) this.deps.onCrash(process, method);
 		return { thereMs, backMs, dies, kind: faults.away ? 'away' : lost ? 'lost' : 'answered' };
 	}

@@ -50,6 +50,12 @@ export class Faults {
 		for (const engine of engines) engine.restart();
 	}
 
+	/** Moves one agent to the other group. */
+	regroup(index: number): void {
+		const agent = this.deps.agents[index];
+		if (agent) this.deps.regroup(agent);
+	}
+
 	/** A dead process is started again by whoever looks after it. */
 	died(name: string): void {
 		const { schedule, chance, gateways, engines } = this.deps;

@@ -61,6 +61,7 @@ export class World {
 	#connections = 0;
 	#faultsRun = false;
 	#calmSinceMs: number | null = 0;
+	#exceptionsExpected = false;
 
 	constructor(
 		readonly plan: WorldPlan,
@@ -99,7 +100,7 @@ export class World {
 					chance: streams.named(`engine ${index}`),
 					leaseTtlMs: plan.leaseTtlMs,
 					rolloutFailed: (error) => {
-						if (!(error instanceof StoreUnavailable)) this.checkers.unexpected(error);
+						if (!this.#exceptionsExpected && !(error instanceof StoreUnavailable)) this.checkers.unexpected(error);
 					},
 				}),
 		);
@@ -223,9 +224,20 @@ export class World {
 		this.schedule.after(nerves.between(0, 60), null, () => void this.people.panic(decision.rollout.id));
 	}
 
+	/** From now on an engine may fail at a rollout; which ones have to go on, the test says. */
+	expectExceptions(): void {
+		this.#exceptionsExpected = true;
+		this.disturb();
+	}
+
+	/** From now on looks may be late. */
+	disturb(): void {
+		this.#calmSinceMs = null;
+	}
+
 	startFaults(): void {
 		this.#faultsRun = true;
-		this.#calmSinceMs = null;
+		this.disturb();
 		this.faults.start();
 	}
 
