@@ -59,6 +59,10 @@ test('one trace leads from the API call through engine and gateway to the agents
 	expect(mine.filter(({ name, service }) => name === 'api.request' && service === 'ampora-api')).toMatchObject([
 		{ parentSpanId: callerSpan },
 	]);
+	const envelopes = new Set(mine.filter(({ name }) => name === 'dispatch.envelope').map(({ spanId }) => spanId));
+	const consumed = mine.filter(({ name }) => name === 'dispatch.consume');
+	expect(consumed.length).toBeGreaterThan(1);
+	expect(consumed.filter(({ parentSpanId }) => !envelopes.has(parentSpanId))).toEqual([]);
 	const known = new Set([callerSpan, ...mine.map(({ spanId }) => spanId)]);
 	expect(mine.filter(({ parentSpanId }) => !known.has(parentSpanId))).toEqual([]);
 	const uidsOf = (spans: readonly ReceivedSpan[]) => new Set(spans.map((one) => one.attributes['ampora.instance_uid']));
