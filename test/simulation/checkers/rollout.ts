@@ -108,7 +108,7 @@ const targetsOf = (row: RolloutRow): Target[] => [...row.targets.values()].map((
 const isInFlight = ({ state, seq }: Target): boolean => seq !== null && (state === 'Applying' || state === 'Pending');
 
 /** `maxInFlight` as the rollout means it: of everyone in it, joiners of the tail included. */
-export function capOf(rollout: Rollout, members: number): number {
+function capOf(rollout: Rollout, members: number): number {
 	const { maxInFlight } = rollout.spec;
 	if (maxInFlight === 'unlimited') return Number.POSITIVE_INFINITY;
 	return maxInFlight ?? Math.min(1_000, Math.max(1, Math.floor((members * 5 + 99) / 100)));

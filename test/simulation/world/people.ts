@@ -1,41 +1,22 @@
 import {
 	type Command,
 	type CommandKind,
-	emptyBack,
 	hasEnded,
 	legalCommands,
 	legality,
-	type Rollout,
+	newRollout,
 	type RolloutSpec,
-	type TargetState,
 } from '@ampora/rollout';
 import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { MemoryRollout, MemoryState } from '@ampora/store/testing';
 import { memoryWorld } from '@ampora/store/testing';
 import type { Stream } from './streams.js';
 
-const states: readonly TargetState[] = [
-	...(['Pending', 'Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected', 'Deferred'] as const),
-	...(['Skipped', 'AlreadyApplied', 'RolledBack'] as const),
-];
-
-export interface NewRollout {
+interface WantedRollout {
 	readonly groupId: GroupId;
 	readonly versionId: VersionId;
 	readonly spec: RolloutSpec;
 	readonly start: 'now' | 'by-hand';
-}
-
-/** A rollout as it is created: nothing has been decided about it. */
-export function newRollout(id: RolloutId, { groupId, versionId, spec, start }: NewRollout, nowMs: number): Rollout {
-	return {
-		...{ id, groupId, versionId, spec, state: start === 'now' ? 'Queued' : 'Pending' },
-		...{ pauseReasons: [], rollingBack: false, currentStep: null, baking: false, bakedMs: 0, observedMs: 0 },
-		...{ lastTickAtMs: null, hold: null, evidence: [], acceptedSeq: {} },
-		unplaced: Object.fromEntries(states.map((state) => [state, 0])) as Record<TargetState, number>,
-		...{ noWayBack: 0, planned: 0, nextRank: 0, deferredAccepted: false, back: emptyBack, tailUntilMs: null, seq: 0 },
-		...{ createdAtMs: nowMs, startedAtMs: null, endedAtMs: null, rollbackOf: null },
-	};
 }
 
 /** The people of the world: what they write is what the use cases write for them. */
@@ -55,15 +36,14 @@ export class People {
 	}
 
 	/** Null: the group has a rollout that has not ended (409). */
-	async create(wanted: NewRollout): Promise<RolloutId | null> {
+	async create(wanted: WantedRollout): Promise<RolloutId | null> {
 		for (const { rollout } of this.state.rollouts.values())
 			if (rollout.groupId === wanted.groupId && !hasEnded(rollout.state)) return null;
 		const id = this.state.newId<RolloutId>();
-		await this.#world.createRollout(newRollout(id, wanted, this.state.nowMs()));
-		// A rollout that is to start at once is due from the moment it is there.
-		const row = this.state.rollouts.get(id);
-		if (row && wanted.start === 'now') row.nextWakeAtMs = this.state.nowMs();
-		this.say(`created ${id} ${wanted.start}`);
+		const { start, ...given } = wanted;
+		await this.#world.createRollout(newRollout({ id, ...given, createdAtMs: this.state.nowMs() }));
+		this.say(`created ${id}`);
+		if (start === 'now') await this.command(id, { kind: 'start' });
 		return id;
 	}
 

@@ -23,7 +23,7 @@ const careEveryMs = 15_000;
 const liveRoundsMax = 120;
 const quietMs = 45_000;
 
-export async function runPlan(plan: WorldPlan, options: WorldOptions = {}): Promise<RunResult> {
+async function runPlan(plan: WorldPlan, options: WorldOptions = {}): Promise<RunResult> {
 	const world = new World(plan, options);
 	await world.prepare();
 	if (!world.checkers.failed) {
@@ -33,7 +33,7 @@ export async function runPlan(plan: WorldPlan, options: WorldOptions = {}): Prom
 	return resultOf(world);
 }
 
-export const resultOf = (world: World): RunResult => ({
+const resultOf = (world: World): RunResult => ({
 	seed: world.plan.seed,
 	violations: world.checkers.violations,
 	digest: world.trace.digest(),

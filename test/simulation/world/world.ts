@@ -30,7 +30,7 @@ export interface WorldOptions {
 	readonly keepLines?: number;
 }
 
-export const texts = {
+const texts = {
 	baseline: 'receivers: {nop: {}}\n# baseline\n',
 	first: 'receivers: {nop: {}}\n# new version\n',
 	second: 'receivers: {nop: {}}\n# new version of the second group\n',
