@@ -79,6 +79,15 @@ test('after kill -9 it adopts the Postgres left behind, and goes on with the rol
 	await completes(rollout, 'v1');
 });
 
+test('a second one on the same folder is refused, and leaves the first alone', async () => {
+	const before = ampora.postgresPid();
+	const { code, stderr } = await ampora.startTwin();
+	expect(code).toBe(1);
+	expect(stderr).toMatch(/^ampora: another Ampora is running on .+: end that one, .*AMPORA_DATA.*\n$/);
+	expect(ampora.postgresPid()).toBe(before);
+	await completes(await underWay('v1-again'), 'v1-again');
+});
+
 test('told to stop, it stops its Postgres too, and starts again where it was', async () => {
 	const rollout = await underWay('v2');
 	const before = ampora.postgresPid();

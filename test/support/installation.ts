@@ -19,6 +19,8 @@ export interface Installation extends Running {
 	restart(end?: 'in order' | 'killed'): Promise<number>;
 	/** Process id of the server that holds the data; null: it runs no more. */
 	postgresPid(): number | null;
+	/** Starts another one on the same data, and tells how that ended. */
+	startTwin(): Promise<{ readonly code: number | null; readonly stderr: string }>;
 	/** Drains and ends it; its data goes with it. */
 	stop(): Promise<void>;
 }
@@ -57,6 +59,14 @@ export async function startInstallation(): Promise<Installation> {
 			const file = join(data, 'postgres/data/postmaster.pid');
 			return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : null;
 		},
+		async startTwin() {
+			const twin = launch(data, null, 'pipe');
+			const parts: string[] = [];
+			twin.stdout?.resume();
+			twin.stderr?.on('data', (part) => parts.push(String(part)));
+			const [code] = await once(twin, 'close');
+			return { code, stderr: parts.join('') };
+		},
 		async stop() {
 			await ended(child);
 			rmSync(folder, { recursive: true, force: true });
@@ -65,7 +75,7 @@ export async function startInstallation(): Promise<Installation> {
 }
 
 /** On the ports it had before, else on free ones. */
-function launch(data: string, before: Running | null): ChildProcess {
+function launch(data: string, before: Running | null, stderr: 'inherit' | 'pipe' = 'inherit'): ChildProcess {
 	const ports = Object.entries(variables).map(([variable, address]) => [
 		variable,
 		before === null ? '0' : (/:(\d+)(?:\/|$)/.exec(before[address])?.[1] ?? ''),
@@ -74,7 +84,7 @@ function launch(data: string, before: Running | null): ChildProcess {
 		env: { ...process.env, AMPORA_DATA: data, ...Object.fromEntries(ports) },
 		// Its own process group: Ctrl-C reaches its owner, which ends its parts in order.
 		detached: true,
-		stdio: ['ignore', 'pipe', 'inherit'],
+		stdio: ['ignore', 'pipe', stderr],
 	});
 	const endWithUs = () => child.kill('SIGTERM');
 	process.once('exit', endWithUs);

@@ -15,7 +15,7 @@ export {
 export { asDurationOfASecondOrMore, installationSettings, operationsPort } from './installation_settings.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
 export { type Err, err, type Ok, ok, type Result } from './result.js';
-export { type RunningService, type ServiceMain, serviceMain } from './service.js';
+export { CannotStart, type RunningService, type ServiceMain, serviceMain } from './service.js';
 export {
 	asDuration,
 	asFlag,

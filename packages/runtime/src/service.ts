@@ -16,6 +16,9 @@ export interface ServiceMain<S extends Settings> {
 /** The ampora command's own: a shell that has them for it may well be the one that starts a service. */
 const commandVariables = ['AMPORA_SERVER', 'AMPORA_TOKEN'];
 
+/** Why a service cannot start, where a person can put that right: told without a stack. */
+export class CannotStart extends Error {}
+
 const exitOk = 0;
 const exitFailed = 1;
 const exitUsage = 2;
@@ -42,9 +45,18 @@ export async function serviceMain<S extends Settings>(service: ServiceMain<S>): 
 		await running.stop();
 		process.exit(exitOk);
 	} catch (error) {
-		say(`${service.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+		say(`${service.name}: ${faultText(error, service.settings, read.value)}`);
 		process.exit(exitFailed);
 	}
+}
+
+function faultText<S extends Settings>(error: unknown, settings: S, values: Resolved<S>): string {
+	if (error instanceof CannotStart) return error.message;
+	if (!(error instanceof Error)) return String(error);
+	const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+	if (code !== 'EADDRINUSE') return error.stack ?? error.message;
+	const named = Object.entries(settings).find(([key]) => values[key] === port)?.[1].name;
+	return `port ${port} is taken by another process: end that one${named === undefined ? '' : `, or choose another port with ${named}`}`;
 }
 
 function firstSignal(): Promise<void> {

@@ -51,12 +51,12 @@ async function open(
 	closing: Closing,
 ): Promise<void> {
 	const { host } = config;
-	retractAddresses(config.dataFolder);
 	const clock = systemClock;
 	const tracer = createTracer({ service, ...(config.otlpEndpoint !== null && { otlpEndpoint: config.otlpEndpoint }) });
 	closing.add(() => tracer.shutdown());
 	const { database, description, close } = await openDatabase(config.dataFolder, config.databaseUrl);
 	closing.add(close);
+	retractAddresses(config.dataFolder);
 
 	const registry = createMetricsRegistry({ processMetrics: true });
 	const health = createHealth();

@@ -4,7 +4,7 @@ import { chownSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statS
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { systemClock } from '@ampora/runtime';
+import { CannotStart, systemClock } from '@ampora/runtime';
 import { Client } from 'pg';
 import type { PostgresPrograms } from './programs.js';
 
@@ -29,6 +29,8 @@ const database = 'ampora';
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 30_000;
 const pollMs = 50;
+/** Generous: a backend may have to finish the statement of its dead client. */
+const goneAfterMs = 5_000;
 
 /**
  * A real Postgres of this installation's own, in `folder` (created when missing), listening on loopback with a password of its own.
@@ -154,8 +156,23 @@ async function leftRunning(data: string, stateFile: string): Promise<EmbeddedPos
 	const state = readState(stateFile);
 	const served = await ask(state, 'show data_directory');
 	if (served === null || statSync(served).ino !== statSync(data).ino) return null;
+	if (await usedByAnother(state)) {
+		throw new CannotStart(
+			`another Ampora is running on ${dirname(dirname(data))}: end that one, or give this one a folder (AMPORA_DATA) and ports of its own`,
+		);
+	}
 	await ensureDatabase(state);
 	return { url: urlOf(state, database), adopted: true, ...ending(pid) };
+}
+
+/** Connections of a process that was killed go away by themselves, and soon; those of one that runs stay. */
+async function usedByAnother(state: State): Promise<boolean> {
+	for (let waited = 0; waited < goneAfterMs; waited += pollMs) {
+		const others = await ask(state, `select count(*) from pg_stat_activity where datname = '${database}'`);
+		if (others === '0') return false;
+		await systemClock.sleep(pollMs);
+	}
+	return true;
 }
 
 function ending(pid: number): Pick<EmbeddedPostgres, 'stop' | 'kill'> {
