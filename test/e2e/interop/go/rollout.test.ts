@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Agent, RolloutAnswer } from '@ampora/api-contract';
 import { beforeAll, describe, expect, it, type onTestFinished } from 'vitest';
 import { buildInterop, type InteropBinaries } from '../build.mjs';
@@ -166,12 +167,12 @@ describe.concurrent('a supervised collector', () => {
 		const { id, supervisor, port, rollOut, crash } = await join('crashed', finish);
 		await rollOut(pipelineYaml({ receivePort: port, sink: sink.url }), { acceptNoWayBack: true });
 		const { agent } = product();
-		const { reportedHash } = await agent(supervisor.instanceUid, () => true, 'agent');
+		const { reportedHash, health: before } = await agent(supervisor.instanceUid, () => true, 'agent');
 		const again = await crash();
 		expect(again.instanceUid).toBe(supervisor.instanceUid);
-		const isBack = ({ connected, healthy }: Agent) => connected && healthy === true;
+		const isBack = ({ healthy, health }: Agent) => healthy === true && !isDeepStrictEqual(health, before);
 		const back = await agent(supervisor.instanceUid, isBack, 'healthy agent', 60_000);
-		expect(back).toMatchObject({ id, config: 'crashed@1', reportedHash, quarantined: [] });
+		expect(back).toMatchObject({ id, connected: true, config: 'crashed@1', reportedHash, quarantined: [] });
 		await flows(port, sink, 'again');
 	});
 });
