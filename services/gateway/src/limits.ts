@@ -56,7 +56,8 @@ export const defaultLimits: GatewayLimits = {
 	sendBufferBytesMax: 256 * 1024,
 	waitingAnswersMax: 1_024,
 	stalledSocketMs: 60_000,
-	firstFrameMs: 30_000,
+	// A client that only reconnected says nothing until its next heartbeat, and those are 30 s apart.
+	firstFrameMs: 90_000,
 	silentSocketMs: 45_000,
 	flushBatchMax: 2_000,
 	offerBatchMax: 1_000,
