@@ -8,7 +8,8 @@ values (
 )
 on conflict (id) do update set
 	incarnation = case
-		when g.incarnation = $2::bigint and g.expires_at > clock_timestamp() then g.incarnation
+		-- Once its agents were marked, a clock that went back makes them no less gone.
+		when g.incarnation = $2::bigint and g.expires_at > clock_timestamp() and g.lost_at is null then g.incarnation
 		-- Larger than any before, also when the clock went back or the row was gone for a while.
 		else greatest(g.incarnation + 1, excluded.incarnation)
 	end,

@@ -235,7 +235,7 @@ function flush(state: MemoryState, lease: GatewayLease, reports: readonly AgentR
 function renew(state: MemoryState, ...[id, incarnation, ttlMs]: Parameters<GatewayMoves['renewGateway']>) {
 	const nowMs = state.nowMs();
 	const known = state.gateways.get(id);
-	const kept = known !== undefined && state.gatewayLive(id, incarnation);
+	const kept = known !== undefined && known.lostAtMs === null && state.gatewayLive(id, incarnation);
 	const current = kept ? known.incarnation : Math.max((known?.incarnation ?? 0) + 1, nowMs);
 	const draining = kept && known.draining;
 	state.gateways.set(id, { id, incarnation: current, expiresAtMs: nowMs + ttlMs, draining, lostAtMs: null });
