@@ -15,6 +15,9 @@ export const D1: Check = (seen, { db }) => {
 			const before = seen.agentsBefore.get(report.agentId);
 			const own = before?.gateway === null || before?.gateway === seen.lease.gateway;
 			if (!before || (before.sessionEpoch === report.sessionEpoch && own)) continue;
+			// The present session may have a report of its own in the same batch.
+			if (seen.reports.some((other) => other.agentId === report.agentId && other.sessionEpoch === before.sessionEpoch))
+				continue;
 			if (!isDeepStrictEqual(db.agent(report.agentId), before))
 				return `facts of epoch ${report.sessionEpoch} changed an agent at epoch ${before.sessionEpoch}`;
 			if (!isDeepStrictEqual(db.assignment(report.agentId), seen.assignmentsBefore.get(report.agentId) ?? null))

@@ -328,10 +328,14 @@ export const R15: Check = (seen, { db }) => {
 	const targets = db.rollout(id)?.targets;
 	const stranger = seen.moved.find(({ agentId }) => !targets?.has(agentId));
 	if (stranger) return 'an assignment of an agent was written that is no target';
-	// Only the rollout of the group it is in now may take an agent over from another that is under way.
+	const { admit, changed, fill } = seen.loaded.snapshot;
+	const wasMember = new Set(
+		[...admit, ...changed, ...fill].filter(({ facts }) => facts.inGroup).map(({ facts }) => facts.agentId),
+	);
+	// Only the rollout of the group it was in when that was decided may take an agent over from another that is under way.
 	const taken = seen.moved.find(({ agentId, cause }) => {
 		const owner = seen.assignmentsBefore.get(agentId)?.rolloutId;
-		if (owner == null || owner === id || cause === 'withdrawal' || db.agent(agentId)?.groupId === groupId) return false;
+		if (owner == null || owner === id || cause === 'withdrawal' || wasMember.has(agentId)) return false;
 		const standing = db.standing(owner);
 		return standing !== null && !hasEnded(standing.state);
 	});
@@ -355,7 +359,13 @@ export const R16 = (): Check => {
 			if (processes.get(agentId) !== it.process) said.delete(agentId);
 			processes.set(agentId, it.process);
 			// Told on another connection than the one that brought it, about what is not wanted any more: nobody can know of what it speaks.
-			if (it.elsewhere && db.assignment(agentId)?.seq !== it.seq) return null;
+			if (it.elsewhere && db.assignment(agentId)?.seq !== it.seq) {
+				said.set(
+					agentId,
+					(said.get(agentId) ?? []).filter(({ seq }) => seq !== it.seq),
+				);
+				return null;
+			}
 			const open = said.get(agentId) ?? [];
 			said.set(agentId, open);
 			open.push(it);

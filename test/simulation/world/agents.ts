@@ -39,7 +39,7 @@ export interface AgentsDeps extends ConnectionDeps {
 	readonly seed: number;
 	readonly behaviour: Behaviour;
 	/** Where a connection goes now: the load balancer. */
-	readonly route: (agentIndex: number) => Listener;
+	readonly route: (key: number) => Listener;
 	/** An offer reached an agent over this connection, before it does anything about it. */
 	readonly onOffered: (agent: SimAgent, hash: string, connection: number) => void;
 	/** An agent sends a message. */
@@ -60,6 +60,8 @@ export class SimAgent implements Link {
 	connection = -1;
 	/** Wants no connection now. */
 	away = true;
+	/** How many gateways away from its first one the load balancer sends it. */
+	shift = 0;
 	/** Grows with every restart: sequence numbers begin anew. */
 	process = 0;
 	#now: Connection | null = null;
@@ -129,8 +131,16 @@ export class SimAgent implements Link {
 		this.agent.restart();
 	}
 
+	/** The way to its gateway is cut, and the next one it tries is another. */
 	partition(noticedMs: number): void {
+		this.shift += 1;
 		this.#now?.partition(noticedMs);
+	}
+
+	/** The load balancer sends it elsewhere from now on. */
+	move(backAfterMs: number): void {
+		this.shift += 1;
+		this.cut(backAfterMs);
 	}
 
 	/** The gateway this connection goes to is no more. */
@@ -146,7 +156,7 @@ export class SimAgent implements Link {
 
 	#connect(): void {
 		if (this.away || this.#now !== null) return;
-		const listener = this.deps.route(this.index);
+		const listener = this.deps.route(this.index + this.shift);
 		const connection = new Connection(
 			this.deps.nextConnection(),
 			this.index,

@@ -103,6 +103,9 @@ export class Faults {
 		'agent-goodbye': () => this.#agent().goodbye(this.#between(1_000, 40_000)),
 		'agent-restart': () => this.#agent().restart(this.#between(200, 8_000)),
 		membership: () => this.deps.regroup(this.#agent()),
+		rebalance: () => {
+			for (const agent of this.deps.agents) if (this.deps.chance.chance(0.4)) agent.move(this.#between(1, 300));
+		},
 	};
 
 	#gateway = () => this.deps.chance.pick(this.deps.gateways);

@@ -33,6 +33,7 @@ export const faultKinds = [
 	'agent-goodbye',
 	'agent-restart',
 	'membership',
+	'rebalance',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
