@@ -31,6 +31,7 @@ service:
 /** All agents in one step, in flight unlimited, each answering at once: how long until all of it is durable. */
 export function rollout({ agents, say }: ScenarioOptions): Promise<Figures> {
 	return inSetting({}, async ({ stack, fleet, campaign }) => {
+		await assertCommitsAreTimed(stack);
 		say(`connecting ${agents} agents`);
 		await fleet.add({ count: agents, heartbeatMs });
 		await fleet.launch(1_000);
@@ -72,6 +73,14 @@ export function rollout({ agents, say }: ScenarioOptions): Promise<Figures> {
 			bytesPerAgent: figure(perAgent(before, fleet.stats, agents, ['bytesSent', 'bytesReceived']), 'B'),
 		};
 	});
+}
+
+/** A setting that only the start of a server can change; servers of ours have it. */
+async function assertCommitsAreTimed({ database }: Stack): Promise<void> {
+	const [row] = await database.sql.query<{ on: string }>('select current_setting($1) as on', [
+		'track_commit_timestamp',
+	]);
+	if (row?.on !== 'on') throw new Error('the Postgres of TEST_DATABASE_URL has to run with track_commit_timestamp=on');
 }
 
 /** Asks Postgres itself: what a service says is not what is durable. */
