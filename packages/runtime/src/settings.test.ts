@@ -46,8 +46,7 @@ describe('readSettings', () => {
 test('durations', () => {
 	expect(asDuration('1h30m')).toBe(5_400_000);
 	expect(asDuration('250ms')).toBe(250);
-	for (const text of ['', '5', 'm5', '-5s', '1.5h', '5mm'])
-		expect(() => asDuration(text), text).toThrow('like 250ms');
+	for (const text of ['', '5', 'm5', '-5s', '1.5h', '5mm']) expect(() => asDuration(text), text).toThrow('like 250ms');
 });
 
 test('integers outside their bounds are refused', () => {

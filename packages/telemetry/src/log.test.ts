@@ -33,6 +33,12 @@ describe('a log line', () => {
 		expect(lines[1]).not.toHaveProperty('trace_id');
 	});
 
+	it('names the actor, whose name is no secret', () => {
+		const { logger, lines } = createTestLogger();
+		logger.info('command', { actor: 'token:first-admin', token: 'ampora_api_secretsecret' });
+		expect(lines[0]).toMatchObject({ actor: 'token:first-admin', token: '[REDACTED]' });
+	});
+
 	it('is not written below the level', () => {
 		const written: string[] = [];
 		const logger = createLogger({ service: 's', level: 'warn', destination: { write: (line) => written.push(line) } });

@@ -39,11 +39,15 @@ function redactList(items: unknown[], depth: number): unknown[] {
 	return items.length > entriesMax ? [...kept, `… ${items.length - entriesMax} more`] : kept;
 }
 
+/** `actor` is `token:<its name>`: a name is no secret, and it is what a reader looks for. */
+const names: ReadonlySet<string> = new Set(['actor']);
+
 function redactEntries(entries: [unknown, unknown][], depth: number): Record<string, unknown> {
 	const copy: Record<string, unknown> = {};
 	for (const [key, value] of entries.slice(0, entriesMax)) {
 		const name = String(key);
-		copy[name] = secretName.test(name) && hides(value) ? hidden : redactValue(value, depth + 1);
+		if (names.has(name)) copy[name] = value;
+		else copy[name] = secretName.test(name) && hides(value) ? hidden : redactValue(value, depth + 1);
 	}
 	return copy;
 }
