@@ -7,7 +7,7 @@ import { addTokens } from './commands/tokens.js';
 import { CommandFailed, type ExitCode, exitCodes, exitCodesHelp } from './exit_codes.js';
 import type { Io } from './io.js';
 
-export function buildProgram(io: Io): Command {
+function buildProgram(io: Io): Command {
 	const program = new Command('ampora')
 		.description('See and change what fleets of OpAMP agents run.')
 		.version('0.1.0')

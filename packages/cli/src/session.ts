@@ -12,7 +12,7 @@ import { CommandFailed, exitCodes } from './exit_codes.js';
 import type { Io } from './io.js';
 import { findingText } from './output/finding_text.js';
 
-export const defaultServer = 'http://127.0.0.1:4321';
+const defaultServer = 'http://127.0.0.1:4321';
 
 /** One run of a command: the server it talks to, and how it prints. */
 export interface Session {
@@ -31,7 +31,7 @@ interface GlobalOptions {
 	readonly json?: boolean;
 }
 
-export function openSession(command: Command, io: Io): Session {
+function openSession(command: Command, io: Io): Session {
 	const options = command.optsWithGlobals<GlobalOptions>();
 	const server = options.server ?? io.env.AMPORA_SERVER ?? defaultServer;
 	if (!URL.canParse(server) || !/^https?:/.test(server)) {

@@ -9,7 +9,7 @@ const gateReasons = ['gate', 'inconclusive'];
 const reopensMax = 5;
 
 /** How the watched rollout ended; null: it goes on. A rollback that was asked for ends well as RolledBack. */
-export function verdict({ state, pauseReasons, rollbackOf }: RolloutAnswer): ExitCode | null {
+function verdict({ state, pauseReasons, rollbackOf }: RolloutAnswer): ExitCode | null {
 	if (state === 'Completed') return exitCodes.ok;
 	if (state === 'RolledBack') return rollbackOf === null ? exitCodes.rolloutBad : exitCodes.ok;
 	if (badEnds.includes(state)) return exitCodes.rolloutBad;

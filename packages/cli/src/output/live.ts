@@ -27,7 +27,7 @@ function terminalView(sink: TextSink): LiveView {
 	};
 }
 
-export function picture(rollout: RolloutAnswer): string[] {
+function picture(rollout: RolloutAnswer): string[] {
 	const nameWidth = Math.max(...rollout.steps.map((step) => stepName(step).length), 4);
 	const going = rollout.state === 'InProgress' || rollout.state === 'Paused';
 	const steps = rollout.steps.map((step) => {
@@ -62,7 +62,7 @@ function lineView(sink: TextSink): LiveView {
 	};
 }
 
-export function oneLine(rollout: RolloutAnswer): string {
+function oneLine(rollout: RolloutAnswer): string {
 	const { step, started, updated, total, evidence } = rollout;
 	const place = step === null ? '' : ` step ${step.number}/${step.of}${step.name === null ? '' : ` ${step.name}`}`;
 	const trouble = troubleOf(rollout.states);
