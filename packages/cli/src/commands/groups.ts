@@ -112,7 +112,7 @@ function addMembership(groups: Command, io: Io, add: boolean): void {
 			const verb = add ? 'added to' : 'removed from';
 			session.print(
 				{ group: latest, changed },
-				() => `${changed} agents ${verb} ${group}, which has ${latest?.agents}\n`,
+				() => `${changed} ${changed === 1 ? 'agent' : 'agents'} ${verb} ${group}, which has ${latest?.agents}\n`,
 			);
 		}),
 	);
