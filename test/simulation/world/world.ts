@@ -284,10 +284,11 @@ export class World {
 	}
 
 	#written(connection: Connection, frame: Frame): void {
-		const { remoteConfig } = decodeServerToAgent(messageOf(frame));
+		const { remoteConfig, instanceUid } = decodeServerToAgent(messageOf(frame));
 		const agent = this.agents[connection.agentIndex];
 		if (!remoteConfig || !agent) return;
-		const agentId = this.agentId(agent);
+		// By the name in the frame: the agent may have got another since.
+		const agentId = this.servers.state.agentsByUid.get(instanceUid) ?? this.agentId(agent);
 		if (agentId === null) return;
 		const hash = Buffer.from(remoteConfig.configHash).toString('hex');
 		const offer: Written = { hash, seq: this.#permitted.get(`${agentId} ${hash}`) ?? null, connection: connection.id };
