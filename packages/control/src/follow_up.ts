@@ -48,7 +48,8 @@ export async function followUp(deps: ControlDeps, caller: Caller, wanted: Wanted
 async function rollBack(repositories: Repositories, caller: Caller, found: RolloutRow): Outcome<RolloutId> {
 	const old = found.rollout;
 	const steps = (await repositories.rollouts.steps([old.id])).get(old.id) ?? [];
-	const todo = touchedOf(steps);
+	// Agents that wait to be retried were touched before, and are marked so.
+	const todo = touchedOf(steps) + old.back.todo;
 	if (todo === 0) {
 		return refuse('nothing-to-do', `rollout ${old.id} handed its version to nobody`, { details: { rollout: old.id } });
 	}

@@ -248,7 +248,9 @@ function retryOne(draft: Draft, target: Target): void {
 	const aside = target.step !== draft.rollout.currentStep;
 	const wakeAt = aside ? draft.rollout.observedMs : null;
 	const attempt = target.attempt + 1;
-	draft.put({ ...target, ...unpushed, state: 'Pending', reason: null, error: null, attempt, back: null, wakeAt });
+	// Until it is pushed again its assignment may still point at the version: a rollback before that has to take it back (R10).
+	const back = { state: 'todo' } as const;
+	draft.put({ ...target, ...unpushed, state: 'Pending', reason: null, error: null, attempt, back, wakeAt });
 	draft.unquarantine.push(target.agentId);
 	draft.more = true;
 	const step = target.step === null ? null : draft.step(target.step);

@@ -34,6 +34,7 @@ export const unpushed = {
 
 /** Folds what the database knows of an agent into its row: the agent's own report, and time, move it; nothing else does. */
 export function foldTarget(target: Target, facts: AgentFacts, ctx: FoldContext): Folded {
+	if (ctx.rollingBack && target.back !== null && target.back.state !== 'todo') return foldBack(target, facts, ctx);
 	switch (target.state) {
 		case 'Skipped':
 		case 'AlreadyApplied':
@@ -120,7 +121,8 @@ function redispatch(target: Target, ctx: FoldContext): Folded {
 
 /** Its frame was written to its socket. */
 function push(target: Target, facts: AgentFacts, ctx: FoldContext): Target {
-	const back = ctx.rollingBack ? ({ state: 'todo' } as const) : target.back;
+	// Pushed anew, a retried agent is touched by its state again.
+	const back = ctx.rollingBack ? ({ state: 'todo' } as const) : null;
 	return {
 		...target,
 		state: 'Applying',

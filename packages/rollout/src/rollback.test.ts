@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { canary, minute, oneStep, outcomeOf, until } from './testing/scenario.js';
 import { applies, fails, keepsSilent, newVersion, oldVersion, RolloutWorld } from './testing/world.js';
 
+/** Failures are not what this is about: no gate stops them. */
+const lenient = { 'apply-failed-ratio': { thresholdPercent: 100 } };
+
 describe('rollback', () => {
 	const badRollout = (): RolloutWorld => {
 		const world = new RolloutWorld({ strategy: oneStep, onGate: 'rollback', maxInFlight: 'unlimited' });
@@ -34,6 +37,25 @@ describe('rollback', () => {
 		world.pass(3);
 		expect(world.count('RolledBack')).toBe(10);
 		expect(world.rollout.state).toBe('RolledBack');
+	});
+
+	it('takes an agent back too that waits for its second attempt (R10)', () => {
+		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 1, onAgentFailure: 'leave', gates: lenient });
+		const agents = world.addAgents(3);
+		for (const agent of agents) agent.behaviour = fails;
+		world.start();
+		world.pass(10);
+		expect(world.count('Failed')).toBe(3);
+		for (const agent of agents) agent.behaviour = keepsSilent;
+		world.ask('retry');
+		world.pass(2);
+		// One is pushed again, and does not answer; the others wait for its slot.
+		expect(world.count('Pending')).toBe(2);
+		for (const agent of agents) agent.behaviour = applies;
+		world.ask('rollback');
+		until(world, 'RolledBack', 60);
+		for (const agent of agents) expect(agent.assignment?.versionId).toBe(oldVersion);
+		expect(world.rollout.back).toEqual({ todo: 0, inFlight: 0, confirmed: 3, listed: 0 });
 	});
 
 	it('leaves agents without a way back as they are, by name', () => {

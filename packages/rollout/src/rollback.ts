@@ -1,7 +1,9 @@
+import type { RolloutId } from '@ampora/runtime';
 import { confirm, list, wayBack } from './back.js';
 import type { Draft } from './draft.js';
+import { unpushed } from './fold.js';
 import { dispatched } from './fold_context.js';
-import type { AgentFacts, Target, TargetView } from './model.js';
+import type { AgentFacts, Rollout, Target, TargetView } from './model.js';
 import { byGate } from './names.js';
 import { backSlots } from './needs.js';
 import { moveTo } from './states.js';
@@ -31,11 +33,13 @@ const unsettled = (draft: Draft): number =>
 		? 0
 		: inFlightOf(draft.steps) - draft.steps.reduce((sum, step) => sum + step.counters.unanswered, 0);
 
-function sendBack(draft: Draft, target: Target, facts: AgentFacts): void {
+function sendBack(draft: Draft, given: Target, facts: AgentFacts): void {
 	const { rollout } = draft;
+	// One that waits to be retried: nothing of that attempt counts any more.
+	const target = given.state === 'Pending' ? { ...given, ...unpushed } : given;
 	const versionId = wayBack(target, rollout.spec);
 	const row = facts.assignment;
-	if (row === null || (row.rolloutId !== rollout.id && row.rolloutId !== rollout.rollbackOf)) {
+	if (row === null || !isOurs(row.rolloutId, target, rollout)) {
 		draft.put(list(target, 'moved-on'));
 	} else if (versionId === null) {
 		draft.put(list(target, 'no-way-back'));
@@ -56,6 +60,10 @@ function sendBack(draft: Draft, target: Target, facts: AgentFacts): void {
 		if (facts.session === 'live') draft.dispatch(target.agentId);
 	}
 }
+
+/** A retry that was taken back before it was sent left a row of nobody's; a newer rollout would have put its name there. */
+const isOurs = (owner: RolloutId | null, { attempt }: Target, { id, rollbackOf }: Rollout): boolean =>
+	owner === id || (owner === null ? attempt > 1 : owner === rollbackOf);
 
 /** The assignment points back; an agent without a session gets it first thing when it returns. */
 function awaiting(target: Target, facts: AgentFacts, seq: number, draft: Draft): Target {

@@ -47,10 +47,14 @@ export function end(
 
 /**
  * Starts to take the version back from every touched agent. Their rows are marked by the store, with the commit; here they are only
- * counted, whatever was done about the way back of single agents before.
+ * counted, whatever was done about the way back of single agents before. Agents that wait to be retried are marked already.
  */
 export function startRollback(draft: Draft, why: string): void {
-	draft.patch({ pauseReasons: [], rollingBack: true, back: { ...emptyBack, todo: touchedOf(draft.steps) } });
+	draft.patch({
+		pauseReasons: [],
+		rollingBack: true,
+		back: { ...emptyBack, todo: touchedOf(draft.steps) + draft.rollout.back.todo },
+	});
 	moveTo(draft, 'RollingBack', why);
 	stopPushing(draft, true);
 	draft.more = true;

@@ -34,8 +34,6 @@ const forward = ({ decision, moved }: Committed) =>
 			(cause === 'rollout' || cause === 'retry'),
 	);
 
-const pushedStates: readonly TargetState[] = ['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected'];
-
 const unsent = ({ decision: { rollout } }: Committed, rows: readonly AssignmentRow[]): boolean =>
 	rows.some(
 		({ rolloutId, versionId, cause, answer }) =>
@@ -242,9 +240,7 @@ export const R10: Check = (seen, { db }) => {
 		// Those without a way back are left as they are, and named.
 		const target = targets?.get(row.agentId)?.target;
 		const named = target?.back?.state === 'listed' && target.back.why === 'no-way-back';
-		// A gap of the core: an agent to be retried counts as if it had never been pushed, and is not taken back.
-		const retried = target !== undefined && target.attempt > 1 && !pushedStates.includes(target.state);
-		return !named && !retried;
+		return !named;
 	});
 	return left ? 'an assignment still points at the version' : null;
 };

@@ -161,7 +161,8 @@ export function rolloutsOn(db: Orm) {
 					previous_version, seq, attempt, former_version, former_attempt, former_answer, watch, back, wake_at, admitted_at, answered_at)
 				select ${to}, agent_id, rank, step, state, reason, error, reports, sick_before,
 					previous_version, seq, attempt, former_version, former_attempt, former_answer, watch,
-					case when step is not null and ${anyOf(sql`state`, touched, 'text')} then '{"state": "todo"}'::jsonb end,
+					case when step is not null and ${anyOf(sql`state`, touched, 'text')} or back ->> 'state' = 'todo'
+						then '{"state": "todo"}'::jsonb end,
 					null, admitted_at, answered_at
 				from rollout_target where rollout_id = ${from}`);
 		},
