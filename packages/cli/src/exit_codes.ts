@@ -1,3 +1,5 @@
+import type { ErrorBody } from '@ampora/api-contract';
+
 /** What the shell gets. Scripts rely on these; `ampora --help` lists them. */
 export const exitCodes = {
 	ok: 0,
@@ -25,11 +27,12 @@ Environment:
   AMPORA_SERVER  address of the REST API (default http://127.0.0.1:4321)
   AMPORA_TOKEN   API token`;
 
-/** Ends the command: `message` goes to stderr. */
+/** Ends the command: `message` goes to stderr, or under `--json` an object with it and, of a refusal, what the server said. */
 export class CommandFailed extends Error {
 	constructor(
 		readonly exitCode: ExitCode,
 		message: string,
+		readonly body: ErrorBody | null = null,
 	) {
 		super(message);
 	}

@@ -44,18 +44,22 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
 		await buildProgram(io).parseAsync([...argv], { from: 'user' });
 		return exitCodes.ok;
 	} catch (error) {
-		return explain(error, io);
+		return explain(error, io, argv.includes('--json'));
 	}
 }
 
-function explain(error: unknown, io: Io): ExitCode {
+function explain(error: unknown, io: Io, json: boolean): ExitCode {
 	// Commander has printed its own messages; help and version end the same way.
 	if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
 	if (error instanceof CommandFailed) {
-		if (error.message !== '') io.stderr.write(`ampora: ${error.message}\n`);
+		if (json) io.stderr.write(`${JSON.stringify(failureOf(error))}\n`);
+		else if (error.message !== '') io.stderr.write(`ampora: ${error.message}\n`);
 		return error.exitCode;
 	}
 	if (io.signal.aborted) return exitCodes.usage;
 	io.stderr.write(`ampora: unexpected: ${error instanceof Error ? error.message : String(error)}\n`);
 	return exitCodes.usage;
 }
+
+/** What a script reads from stderr; the server's own words where it refused. */
+const failureOf = ({ exitCode, message, body }: CommandFailed) => ({ exitCode, ...(body ?? { message }) });

@@ -61,6 +61,7 @@ function unwrap<T>(result: Result<T, ClientError>): T {
 	throw new CommandFailed(
 		code,
 		`${body.message} (${body.code})${findingsText(body.details)}\n  ${actionFor(status, body.action)}`,
+		body,
 	);
 }
 

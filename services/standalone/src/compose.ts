@@ -42,7 +42,12 @@ export async function startStandalone(config: StandaloneConfig): Promise<Running
 		await closing.close();
 		throw error;
 	}
-	return { stop: () => closing.close() };
+	return {
+		stop() {
+			process.stdout.write('\n  Stopping: agents are let go, then the database …\n');
+			return closing.close();
+		},
+	};
 }
 
 async function open(

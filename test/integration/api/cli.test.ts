@@ -213,3 +213,13 @@ test('tokens are shown once and work', async () => {
 	expect(await ampora(`tokens revoke ${id}`)).toMatchObject({ code: 0, out: 'ci revoked\n' });
 	expect(await ampora('tokens whoami', { env: { AMPORA_TOKEN: token } })).toMatchObject({ code: 2 });
 });
+
+test('a refusal is JSON too, where JSON was asked for', async () => {
+	const refused = await ampora('groups show nobody --json');
+	expect(refused).toMatchObject({ code: exitCodes.refused, out: '' });
+	expect(JSON.parse(refused.err)).toMatchObject({
+		exitCode: exitCodes.refused,
+		code: 'not-found',
+		message: 'there is no group "nobody"',
+	});
+});
