@@ -46,7 +46,12 @@ export function createEngineTelemetry({
 					duration_ms: retryInMs,
 				}),
 			storeFailed: (error) => logger.warn('the store could not be asked; nothing is decided meanwhile', { error }),
-			gatewaysLost: (gateways, agents) => logger.warn('gateways lost', { reason: gateways.join(', '), agents }),
+			gatewaysLost(gateways, agents) {
+				const fields = { reason: gateways.join(', '), agents };
+				// One that was stopped in order leaves its row to expire, and nobody behind.
+				if (agents > 0) logger.warn('gateways lost', fields);
+				else logger.info('gateways gone', fields);
+			},
 		},
 		dispatcher: {
 			sent(gateway, { agents, cause, traceparent }) {
