@@ -13,8 +13,6 @@ export interface MetricEntry {
 
 const backplaneSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const applySeconds = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];
-/** 0.2 and 0.5 are what calls to peers are measured against, in region and across. */
-const peerCallSeconds = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10];
 
 const counter = <const L extends LabelTable>(labels: L, help: string) => ({ type: 'counter', labels, help }) as const;
 const gauge = <const L extends LabelTable>(labels: L, help: string) => ({ type: 'gauge', labels, help }) as const;
@@ -54,10 +52,6 @@ export const metricTable = {
 		),
 		ampora_gateway_dirty_agents: gauge({}, 'Agents whose reports are not yet in Postgres'),
 	},
-	policy: {
-		ampora_policy_denied_total: counter({ policy: text, outcome: text }, 'Pushes denied by a policy'),
-		ampora_policy_evaluations_total: counter({ policy: text, outcome: text }, 'Policy decisions'),
-	},
 	rollout: {
 		ampora_rollout_state_transitions_total: counter({ from: text, to: text }, 'Changes of rollout state'),
 		ampora_rollout_gate_fired_total: counter({ gate: text }, 'Gates fired'),
@@ -71,23 +65,6 @@ export const metricTable = {
 	lease: {
 		ampora_leader_lease_held: gauge({ name: text }, '1 while this process holds the lease'),
 		ampora_leader_lease_expires_timestamp_seconds: gauge({ name: text }, 'When the lease this process holds expires'),
-	},
-	notification: {
-		ampora_notification_outbox_age_seconds: gauge({}, 'Age of the oldest notification not yet delivered'),
-	},
-	federation: {
-		ampora_federation_calls_total: counter({ peer: text, operation: text, outcome: text }, 'Calls to peers'),
-		ampora_federation_call_duration_seconds: histogram(
-			{ peer: text, operation: text, outcome: text },
-			peerCallSeconds,
-			'Duration of calls to peers',
-		),
-		ampora_federation_sync_lag_seconds: gauge({ peer: text }, 'Age of the newest state known of a peer'),
-		ampora_federation_heartbeat_age_seconds: gauge({ peer: text }, 'Time since the last heartbeat of a peer'),
-		ampora_federation_auth_failures_total: counter({ peer: text }, 'Calls of a peer that failed authentication'),
-		ampora_federation_certificate_expiry_timestamp_seconds: gauge({ peer: text }, "When a peer's certificate expires"),
-		ampora_federation_policy_drift: gauge({ peer: text }, 'Differences between our policies and those of a peer'),
-		ampora_federation_completeness_ratio: gauge({ peer: text }, "Part of a peer's inventory that is known here"),
 	},
 } as const satisfies Readonly<Record<string, Readonly<Record<string, MetricEntry>>>>;
 

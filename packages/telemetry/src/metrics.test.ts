@@ -14,8 +14,6 @@ const published: Record<string, string[]> = {
 	ampora_opamp_frames_received_total: ['kind'],
 	ampora_opamp_frames_rejected_total: ['reason'],
 	ampora_opamp_apply_duration_seconds: ['agent_type'],
-	ampora_policy_denied_total: ['policy', 'outcome'],
-	ampora_policy_evaluations_total: ['policy', 'outcome'],
 	ampora_rollout_state_transitions_total: ['from', 'to'],
 	ampora_rollout_gate_fired_total: ['gate'],
 	ampora_rollouts: ['state'],
@@ -27,15 +25,6 @@ const published: Record<string, string[]> = {
 	ampora_leader_lease_held: ['name'],
 	ampora_leader_lease_expires_timestamp_seconds: ['name'],
 	ampora_gateway_dirty_agents: [],
-	ampora_notification_outbox_age_seconds: [],
-	ampora_federation_calls_total: ['peer', 'operation', 'outcome'],
-	ampora_federation_call_duration_seconds: ['peer', 'operation', 'outcome'],
-	ampora_federation_sync_lag_seconds: ['peer'],
-	ampora_federation_heartbeat_age_seconds: ['peer'],
-	ampora_federation_auth_failures_total: ['peer'],
-	ampora_federation_certificate_expiry_timestamp_seconds: ['peer'],
-	ampora_federation_policy_drift: ['peer'],
-	ampora_federation_completeness_ratio: ['peer'],
 };
 
 describe('the table of metrics', () => {
