@@ -1,14 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { CannotStart, systemClock } from '@ampora/runtime';
 import { Client } from 'pg';
 import type { PostgresPrograms } from './programs.js';
-
-const run = promisify(execFile);
 
 export interface EmbeddedPostgres {
 	readonly url: string;
@@ -16,8 +14,6 @@ export interface EmbeddedPostgres {
 	readonly adopted: boolean;
 	/** Ends it, letting the sessions go but losing nothing. */
 	stop(): Promise<void>;
-	/** At once; the next start recovers from the log. */
-	kill(): void;
 }
 
 interface State {
@@ -34,25 +30,39 @@ const goneAfterMs = 5_000;
 
 /**
  * A real Postgres of this installation's own, in `folder` (created when missing), listening on loopback with a password of its own.
- * It runs in its own process group: Ctrl-C in a terminal reaches Ampora, which stops it last.
+ * It runs in its own process group: Ctrl-C in a terminal reaches Ampora, which stops it last; a process that exits without having
+ * stopped it ends it at once, and the next start recovers from the log.
  */
 export async function openEmbeddedPostgres(programs: PostgresPrograms, folder: string): Promise<EmbeddedPostgres> {
-	const data = join(folder, 'data');
+	const data = dataOf(folder);
 	const stateFile = join(folder, 'state.json');
 	mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
 	giveTo(programs, folder);
 	const left = await leftRunning(data, stateFile);
 	if (left) return left;
-	if (!existsSync(join(data, 'PG_VERSION'))) await initialise(programs, { folder, data, stateFile });
+	if (!isInitialised(folder)) await initialise(programs, { folder, data, stateFile });
 	const state: State = { ...readState(stateFile), port: await freePort() };
 	writeState(stateFile, state);
 	const child = startServer(programs, { folder, data, port: state.port });
-	await untilAnswering(state, child, join(folder, 'postgres.log'));
-	await ensureDatabase(state);
-	const pid = child.pid ?? 0;
-	return { url: urlOf(state, database), adopted: false, ...ending(pid) };
+	const stop = stopping(child.pid);
+	try {
+		await untilAnswering(state, child, join(folder, 'postgres.log'));
+		await ensureDatabase(state);
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+	return { url: urlOf(state, database), adopted: false, stop };
 }
+
+const dataOf = (folder: string) => join(folder, 'data');
+
+/** Whether `folder` holds a database; one whose making was interrupted does not count. */
+export const isInitialised = (folder: string): boolean => existsSync(join(dataOf(folder), 'PG_VERSION'));
+
+/** Takes the database in `folder` away; what its server had to say stays. */
+export const discard = (folder: string): void => rmSync(dataOf(folder), { recursive: true, force: true });
 
 const urlOf = (state: State, name: string) => `postgres://postgres:${state.password}@127.0.0.1:${state.port}/${name}`;
 const readState = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as State;
@@ -67,18 +77,35 @@ async function initialise(
 	where: { folder: string; data: string; stateFile: string },
 ): Promise<void> {
 	// What is there without PG_VERSION is an initialisation that was interrupted.
-	rmSync(where.data, { recursive: true, force: true });
+	discard(where.folder);
 	const password = randomBytes(18).toString('base64url');
 	const passwordFile = join(where.folder, 'password');
 	writeFileSync(passwordFile, password, { mode: 0o600 });
 	giveTo(programs, passwordFile);
 	const access = ['-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
-	await run(join(programs.folder, 'initdb'), ['-D', where.data, ...access, '--encoding=UTF8', '--locale=C'], {
-		...programs.runAs,
-		cwd: where.folder,
-	});
+	await initdb(programs, where.folder, ['-D', where.data, ...access, '--encoding=UTF8', '--locale=C']);
 	rmSync(passwordFile);
 	writeState(where.stateFile, { port: 0, password });
+}
+
+/** In a process group of its own, as the server: Ctrl-C must not look like a machine on which initdb fails. */
+async function initdb(programs: PostgresPrograms, folder: string, args: readonly string[]): Promise<void> {
+	const child = spawn(join(programs.folder, 'initdb'), args, {
+		...programs.runAs,
+		cwd: folder,
+		detached: true,
+		stdio: ['ignore', 'ignore', 'pipe'],
+	});
+	const endWithUs = () => child.kill('SIGTERM');
+	process.once('exit', endWithUs);
+	const words: string[] = [];
+	child.stderr.setEncoding('utf8').on('data', (part: string) => words.push(part));
+	try {
+		const [code, signal] = await once(child, 'close');
+		if (code !== 0) throw new Error(`initdb failed (${code ?? signal}): ${words.join('').trim()}`);
+	} finally {
+		process.off('exit', endWithUs);
+	}
 }
 
 function startServer(programs: PostgresPrograms, where: { folder: string; data: string; port: number }): ChildProcess {
@@ -162,7 +189,7 @@ async function leftRunning(data: string, stateFile: string): Promise<EmbeddedPos
 		);
 	}
 	await ensureDatabase(state);
-	return { url: urlOf(state, database), adopted: true, ...ending(pid) };
+	return { url: urlOf(state, database), adopted: true, stop: stopping(pid) };
 }
 
 /** Connections of a process that was killed go away by themselves, and soon; those of one that runs stay. */
@@ -175,24 +202,23 @@ async function usedByAnother(state: State): Promise<boolean> {
 	return true;
 }
 
-function ending(pid: number): Pick<EmbeddedPostgres, 'stop' | 'kill'> {
+/** Of a server that runs: how to stop it. Undefined: it never ran. */
+function stopping(pid: number | undefined): () => Promise<void> {
 	const signal = (name: NodeJS.Signals | 0): boolean => {
 		try {
-			return process.kill(pid, name);
+			return pid !== undefined && process.kill(pid, name);
 		} catch {
 			return false;
 		}
 	};
-	return {
-		async stop() {
-			// SIGINT is Postgres' fast shutdown: it ends the sessions and writes a checkpoint.
-			signal('SIGINT');
-			for (let waited = 0; waited < stopTimeoutMs && signal(0); waited += pollMs) await systemClock.sleep(pollMs);
-			if (signal(0)) signal('SIGQUIT');
-		},
-		kill() {
-			signal('SIGQUIT');
-		},
+	const endWithUs = () => signal('SIGQUIT');
+	process.once('exit', endWithUs);
+	return async () => {
+		// SIGINT is Postgres' fast shutdown: it ends the sessions and writes a checkpoint.
+		signal('SIGINT');
+		for (let waited = 0; waited < stopTimeoutMs && signal(0); waited += pollMs) await systemClock.sleep(pollMs);
+		if (signal(0)) signal('SIGQUIT');
+		process.off('exit', endWithUs);
 	};
 }
 

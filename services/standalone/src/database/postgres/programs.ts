@@ -20,8 +20,8 @@ export interface PostgresPrograms {
 	readonly runAs: RunAs;
 }
 
-/** Postgres refuses to run as root: root runs it as somebody with less power. Throws where there is nobody. */
-async function serverUser(): Promise<RunAs> {
+/** Postgres refuses to run as root: root runs it as somebody with less power. Null: there is nobody. */
+async function serverUser(): Promise<RunAs | null> {
 	if (process.getuid?.() !== 0) return {};
 	for (const name of ['postgres', 'nobody']) {
 		try {
@@ -31,7 +31,7 @@ async function serverUser(): Promise<RunAs> {
 			// Not a user here; the next one may be.
 		}
 	}
-	throw new Error('Postgres does not run as root, and this machine has neither a user postgres nor nobody');
+	return null;
 }
 
 async function versionOf(folder: string, runAs: RunAs): Promise<string | null> {
@@ -65,6 +65,7 @@ export async function findPrograms(sharedFolder: string): Promise<PostgresProgra
 	const packaged = packagedPrograms();
 	if (packaged === null) return null;
 	const runAs = await serverUser();
+	if (runAs === null) return null;
 	const inPlace = await versionOf(join(packaged, 'bin'), runAs);
 	if (inPlace !== null) return { folder: join(packaged, 'bin'), version: inPlace, runAs };
 	if (runAs.uid === undefined) return null;
