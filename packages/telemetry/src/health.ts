@@ -15,6 +15,12 @@ export interface Health {
 	failingChecks(): Promise<readonly FailingCheck[]>;
 }
 
+/** How far a process is, told by whoever starts and stops it. */
+export interface ServiceLife {
+	serving(): void;
+	stopping(): void;
+}
+
 export interface HealthOptions {
 	readonly clock?: Clock;
 	/** A check that takes longer is failing. */
@@ -45,6 +51,20 @@ export function createHealth({ clock = systemClock, timeoutMs = 2000 }: HealthOp
 		},
 		async failingChecks() {
 			return (await Promise.all([...checks].map(([name, check]) => run(name, check)))).flat();
+		},
+	};
+}
+
+/** The check `service`: failing until everything listens, and again from when it begins to stop. */
+export function addServiceCheck(health: Health): ServiceLife {
+	let reason: string | undefined = 'starting';
+	health.addReadinessCheck('service', () => reason);
+	return {
+		serving() {
+			reason = undefined;
+		},
+		stopping() {
+			reason = 'stopping';
 		},
 	};
 }

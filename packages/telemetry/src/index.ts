@@ -6,7 +6,15 @@ export {
 	type SpanName,
 	spanNames,
 } from './fields.js';
-export { createHealth, type FailingCheck, type Health, type HealthCheck, type HealthOptions } from './health.js';
+export {
+	addServiceCheck,
+	createHealth,
+	type FailingCheck,
+	type Health,
+	type HealthCheck,
+	type HealthOptions,
+	type ServiceLife,
+} from './health.js';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, type LogLevel, silentLogger } from './log.js';
 export {
 	describeMetrics,

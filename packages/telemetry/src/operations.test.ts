@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHealth, type Health } from './health.js';
+import { addServiceCheck, createHealth, type Health } from './health.js';
 import { createMetrics, createMetricsRegistry } from './metrics.js';
 import { type OperationsServer, serveOperations } from './operations.js';
 
@@ -65,6 +65,16 @@ describe('serveOperations', () => {
 		expect(await health.failingChecks()).toHaveLength(1);
 		remove();
 		expect(await health.failingChecks()).toEqual([]);
+	});
+
+	it('is not ready before the service serves, nor while it stops', async () => {
+		const health = createHealth();
+		const life = addServiceCheck(health);
+		expect(await health.failingChecks()).toEqual([{ name: 'service', reason: 'starting' }]);
+		life.serving();
+		expect(await health.failingChecks()).toEqual([]);
+		life.stopping();
+		expect(await health.failingChecks()).toEqual([{ name: 'service', reason: 'stopping' }]);
 	});
 
 	it('answers nothing else', async () => {

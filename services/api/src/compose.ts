@@ -1,7 +1,14 @@
 import { createNatsBackplane } from '@ampora/dispatch';
 import { type RunningService, systemClock } from '@ampora/runtime';
 import { connect, createControlStore } from '@ampora/store';
-import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
+import {
+	addServiceCheck,
+	createHealth,
+	createLogger,
+	createMetricsRegistry,
+	createTracer,
+	serveOperations,
+} from '@ampora/telemetry';
 import { createApi } from './api.js';
 import type { ApiConfig } from './config.js';
 
@@ -24,6 +31,7 @@ export async function startApi(config: ApiConfig): Promise<RunningService> {
 		onError: (error) => log.error('NATS cannot be used', { error }),
 	});
 	const health = createHealth();
+	const life = addServiceCheck(health);
 	health.addReadinessCheck('postgres', async () => {
 		await database.sql.query('select 1');
 		return undefined;
@@ -37,9 +45,11 @@ export async function startApi(config: ApiConfig): Promise<RunningService> {
 		health,
 	});
 	const { url } = await api.listen();
+	life.serving();
 	log.info('serving the REST API', { url, operations: `http://${operations.host}:${operations.port}` });
 	return {
 		async stop() {
+			life.stopping();
 			await api.close();
 			await backplane.close();
 			await database.close();

@@ -1,7 +1,14 @@
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import { connect, createGatewayStore } from '@ampora/store';
-import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
+import {
+	addServiceCheck,
+	createHealth,
+	createLogger,
+	createMetricsRegistry,
+	createTracer,
+	serveOperations,
+} from '@ampora/telemetry';
 import { type GatewaySettings, gatewayConfigOf } from './config.js';
 import { createGateway } from './gateway.js';
 
@@ -16,6 +23,7 @@ export async function startGateway(values: GatewaySettings): Promise<RunningServ
 	const tracer = createTracer({ service, instance, ...(otlpEndpoint !== null && { otlpEndpoint }) });
 	const registry = createMetricsRegistry({ processMetrics: true });
 	const health = createHealth();
+	const life = addServiceCheck(health);
 	const database = connect({
 		url: values.databaseUrl,
 		connectionsMax: values.connectionsMax,
@@ -44,8 +52,10 @@ export async function startGateway(values: GatewaySettings): Promise<RunningServ
 		config,
 	);
 	await gateway.start();
+	life.serving();
 	return {
 		async stop() {
+			life.stopping();
 			await gateway.drain();
 			await gateway.stop();
 			await Promise.all([backplane.close(), directory.close(), operations.close()]);

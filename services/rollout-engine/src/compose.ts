@@ -2,7 +2,14 @@ import { createControl } from '@ampora/control';
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import { connect, createControlStore, createEngineStore } from '@ampora/store';
-import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
+import {
+	addServiceCheck,
+	createHealth,
+	createLogger,
+	createMetricsRegistry,
+	createTracer,
+	serveOperations,
+} from '@ampora/telemetry';
 import type { EngineConfig } from './config.js';
 import { createEngine } from './engine.js';
 import { createGrpcServer } from './grpc/server.js';
@@ -42,6 +49,7 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
 	const grpc = createGrpcServer({ control, tracer, onFault }, { host: config.grpcHost, port: config.grpcPort });
 	const health = createHealth();
+	const life = addServiceCheck(health);
 	health.addReadinessCheck('postgres', async () => {
 		await database.sql.query('select 1');
 		return undefined;
@@ -55,9 +63,11 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 	await engine.start();
 	const gauges = keepGaugesFresh({ telemetry, store, clock: systemClock });
 	const { port } = await grpc.listen();
+	life.serving();
 	logger.info('serving the gRPC API', { port, operations: operations.port });
 	return {
 		async stop() {
+			life.stopping();
 			grpc.setServing(false);
 			await grpc.close();
 			gauges.stop();

@@ -5,7 +5,14 @@ import { createGateway } from '@ampora/gateway';
 import { createEngine, createEngineTelemetry, createGrpcServer, keepGaugesFresh } from '@ampora/rollout-engine';
 import { type GatewayId, type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import { createControlStore, createEngineStore, createGatewayStore } from '@ampora/store';
-import { createHealth, createLogger, createMetricsRegistry, createTracer, serveOperations } from '@ampora/telemetry';
+import {
+	addServiceCheck,
+	createHealth,
+	createLogger,
+	createMetricsRegistry,
+	createTracer,
+	serveOperations,
+} from '@ampora/telemetry';
 import { announcement, publishAddresses, retractAddresses } from './announcement.js';
 import type { StandaloneConfig } from './config.js';
 import { openDatabase } from './database/open.js';
@@ -59,12 +66,15 @@ async function open(
 	const clock = systemClock;
 	const tracer = createTracer({ service, ...(config.otlpEndpoint !== null && { otlpEndpoint: config.otlpEndpoint }) });
 	closing.add(() => tracer.shutdown());
-	const { database, description, close } = await openDatabase(config.dataFolder, config.databaseUrl);
+	const { database, description, close } = await openDatabase(config.dataFolder, config.databaseUrl, (line) =>
+		process.stdout.write(`  ${line}\n`),
+	);
 	closing.add(close);
 	retractAddresses(config.dataFolder);
 
 	const registry = createMetricsRegistry({ processMetrics: true });
 	const health = createHealth();
+	const life = addServiceCheck(health);
 	const operations = await serveOperations({ host, port: config.operationsPort, registry, health });
 	closing.add(() => operations.close());
 
@@ -123,5 +133,10 @@ async function open(
 	};
 	publishAddresses(config.dataFolder, addresses, tokens);
 	closing.add(() => retractAddresses(config.dataFolder));
+	closing.add(() => {
+		life.stopping();
+		grpc.setServing(false);
+	});
+	life.serving();
 	process.stdout.write(announcement(addresses, tokens, description));
 }
