@@ -65,6 +65,26 @@ const isAlive = (pid: number): boolean => {
 	}
 };
 
+test('it says where everything is, and its operations port serves health and metrics', async () => {
+	const { operations, tokens } = ampora;
+	for (const path of ['/health/live', '/health/ready']) expect((await fetch(operations + path)).status, path).toBe(200);
+	expect(await (await fetch(`${operations}/health/ready?verbose`)).json()).toEqual({ status: 'ready', failing: [] });
+	const metrics = await fetch(`${operations}/metrics`);
+	expect(metrics.status).toBe(200);
+	expect(await metrics.text()).toMatch(/^ampora_[a-z_]+(\{.*\})? \d/m);
+	const printed = ampora.printed();
+	expect(printed).toContain('Starting Postgres …');
+	for (const [name, value] of [
+		['OpAMP', ampora.opamp],
+		['REST', ampora.api],
+		['gRPC', ampora.grpc],
+		['Metrics', `${operations}/metrics`],
+		['Admin token', tokens.admin],
+		['Enrollment token', tokens.enrollment],
+	])
+		expect(printed.split('\n')).toContainEqual(expect.stringMatching(`^ +${name} +${value}(?: |$)`));
+});
+
 test('after kill -9 it adopts the Postgres left behind, and goes on with the rollout under way', async () => {
 	await campaign.group(
 		'edge',
@@ -91,9 +111,18 @@ test('a second one on the same folder is refused, and leaves the first alone', a
 test('told to stop, it stops its Postgres too, and starts again where it was', async () => {
 	const rollout = await underWay('v2');
 	const before = ampora.postgresPid();
-	await ampora.restart('in order');
+	expect(await ampora.restart('in order')).toBeLessThan(5_000);
 	expect(before !== null && isAlive(before)).toBe(false);
 	expect(ampora.postgresPid()).not.toBe(before);
 	await fleet.until(({ connected }) => connected === agents);
 	await completes(rollout, 'v2');
+});
+
+test('told to stop twice, it ends at once, and its Postgres with it', async () => {
+	const before = ampora.postgresPid();
+	expect(await ampora.interrupt()).toBe(1);
+	await expect.poll(() => before !== null && isAlive(before), { timeout: 10_000 }).toBe(false);
+	await ampora.restart();
+	expect(ampora.printed()).not.toContain('Starting Postgres');
+	expect(ampora.printed()).toContain(ampora.tokens.admin);
 });

@@ -15,9 +15,13 @@ interface Running {
 }
 
 export interface Installation extends Running {
+	/** All that the process running now has printed so far. */
+	printed(): string;
+	/** Asks it to stop, and once it says that it does, a second time, as an impatient person does. Gives its exit code. */
+	interrupt(): Promise<number | null>;
 	/** Ends it, in order or on the spot, and starts it again on what it had: the same data, tokens and addresses. */
 	restart(end?: 'in order' | 'killed'): Promise<number>;
-	/** Process id of the server that holds the data; null: it runs no more. */
+	/** Process id of the server that holds the data; null: it was stopped in order. */
 	postgresPid(): number | null;
 	/** Starts another one on the same data, and tells how that ended. */
 	startTwin(): Promise<{ readonly code: number | null; readonly stderr: string }>;
@@ -41,6 +45,7 @@ export async function startInstallation(): Promise<Installation> {
 	chmodSync(folder, 0o755);
 	const data = join(folder, 'data');
 	let child = launch(data, null);
+	let printed = collect(child);
 	const running = await untilRunning(child, data).catch(async (error: unknown) => {
 		await ended(child);
 		rmSync(folder, { recursive: true, force: true });
@@ -48,10 +53,20 @@ export async function startInstallation(): Promise<Installation> {
 	});
 	return {
 		...running,
+		printed: () => printed.join(''),
+		async interrupt() {
+			const exit = once(child, 'exit');
+			const answered = child.stdout && once(child.stdout, 'data');
+			child.kill('SIGINT');
+			await answered;
+			child.kill('SIGINT');
+			return (await exit)[0] as number | null;
+		},
 		async restart(end = 'in order') {
 			await ended(child, end === 'killed' ? 'SIGKILL' : 'SIGTERM');
 			const startedAt = performance.now();
 			child = launch(data, running);
+			printed = collect(child);
 			await untilRunning(child, data);
 			return performance.now() - startedAt;
 		},
@@ -72,6 +87,13 @@ export async function startInstallation(): Promise<Installation> {
 			rmSync(folder, { recursive: true, force: true });
 		},
 	};
+}
+
+/** What it prints, in parts, from now on. */
+function collect({ stdout }: ChildProcess): readonly string[] {
+	const parts: string[] = [];
+	stdout?.on('data', (part) => parts.push(String(part)));
+	return parts;
 }
 
 /** On the ports it had before, else on free ones. */
@@ -99,10 +121,10 @@ async function untilRunning(child: ChildProcess, data: string): Promise<Running>
 			const late = setTimeout(() => reject(new Error('Ampora did not start in time')), startTimeoutMs);
 			child.once('exit', (code) => reject(new Error(`Ampora ended while starting (exit code ${code})`)));
 			// It prints its addresses once everything is there; the file with them is written just before.
-			child.stdout?.on('data', () => {
+			child.stdout?.on('data', function look() {
 				if (!existsSync(file)) return;
 				clearTimeout(late);
-				child.stdout?.removeAllListeners('data').resume();
+				child.stdout?.off('data', look);
 				resolve(JSON.parse(readFileSync(file, 'utf8')) as Running);
 			});
 		});
