@@ -145,12 +145,12 @@ beforeAll(async () => {
 	const admin = { ...origin, actor: 'token:test', role: 'Admin' as const };
 	operator = bearer(must(await control.createApiToken(admin, { name: 'operator', role: 'Operator' })).token);
 	viewer = bearer(must(await control.createApiToken(admin, { name: 'viewer', role: 'Viewer' })).token);
-	for (const name of ['edge', 'core', 'spare']) must(await control.createGroup(admin, { name }));
+	for (const name of ['edge', 'core', 'orders', 'spare']) must(await control.createGroup(admin, { name }));
 	const gateway = createGatewayStore(database.sql);
 	const { lease } = await gateway.renewGateway('gw-1' as GatewayId, null, 600_000);
 	const agents = await gateway.connectAgents(
 		lease,
-		Array.from({ length: 6 }, () => ({ instanceUid: newId(), transport: 'websocket' as const })),
+		Array.from({ length: 9 }, () => ({ instanceUid: newId(), transport: 'websocket' as const })),
 	);
 	await gateway.flushReports(
 		lease,
@@ -164,7 +164,8 @@ beforeAll(async () => {
 	);
 	const ids = agents.map(({ agentId }) => agentId);
 	must(await control.addGroupAgents(admin, { group: 'edge', agents: ids.slice(0, 3) }));
-	must(await control.addGroupAgents(admin, { group: 'core', agents: ids.slice(3) }));
+	must(await control.addGroupAgents(admin, { group: 'core', agents: ids.slice(3, 6) }));
+	must(await control.addGroupAgents(admin, { group: 'orders', agents: ids.slice(6) }));
 });
 
 afterAll(async () => {
@@ -241,6 +242,63 @@ describe('RolloutService', () => {
 		await ended;
 		expect(seen[0]).toBe(messages.RolloutState.ROLLOUT_STATE_PENDING);
 		expect(seen.at(-1)).toBe(messages.RolloutState.ROLLOUT_STATE_ABORTED);
+	});
+
+	test('carries every other order to its use case, with the reason given for it', async () => {
+		const { RolloutState, CommandState } = messages;
+		const options = { reason: 'because' };
+		const early = await created('orders', { manualStart: true });
+		const { result } = await ask('cancelRollout', { id: early.id, options });
+		expect(result?.rollout?.state).toBe(RolloutState.ROLLOUT_STATE_CANCELLED);
+		const { command } = await ask('getCommand', { rolloutId: early.id, commandId: result?.commandId ?? '' });
+		expect(command).toMatchObject({ kind: 'cancel', state: CommandState.COMMAND_STATE_ACCEPTED, rolloutId: early.id });
+		expect(command?.decidedAt).toBeInstanceOf(Date);
+
+		// Reasons are for the orders that take one; a start with one is a start.
+		const rollout = await created('orders', { manualStart: true });
+		const { id } = rollout;
+		await ask('startRollout', { id, options });
+		const notNow = { code: status.FAILED_PRECONDITION };
+		expect(await refused(ask('advanceRollout', { id, options }))).toMatchObject(notNow);
+		expect(await refused(ask('advanceRollout', { id, force: true }))).toMatchObject({ code: status.INVALID_ARGUMENT });
+		expect(await refused(ask('extendDwell', { id, options }))).toMatchObject({ code: status.INVALID_ARGUMENT });
+		const extended = await ask('extendDwell', { id, options, by: { seconds: 60n } });
+		expect(extended.result).toMatchObject({ decided: true });
+		expect(await refused(ask('retryAgents', { id, options }))).toMatchObject(notNow);
+		expect(await refused(ask('excludeAgents', { id, options }))).toMatchObject({ code: status.INVALID_ARGUMENT });
+		const { targets } = await ask('listTargets', { rolloutId: id });
+		const last = targets.at(-1)?.agentId ?? '';
+		const excluded = await ask('excludeAgents', { id, options, agentIds: [last] });
+		expect(excluded.result?.rollout?.agents).toMatchObject({ Skipped: 1 });
+		const back = await ask('rollBackRollout', { id, options });
+		expect([RolloutState.ROLLOUT_STATE_ROLLING_BACK, RolloutState.ROLLOUT_STATE_ROLLED_BACK]).toContain(
+			back.result?.rollout?.state,
+		);
+		const { events } = await ask('listEvents', { rolloutId: id });
+		expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['state', 'step-started']));
+		const explained = events.filter(({ text }) => text.endsWith(': because')).map(({ kind }) => kind);
+		expect(explained).toEqual(expect.arrayContaining(['dwell-extended', 'state']));
+		expect(JSON.parse(events[0]?.dataJson ?? '')).toBeTypeOf('object');
+		const firstPage = await ask('listEvents', { rolloutId: id, pageSize: 1 });
+		const rest = await ask('listEvents', { rolloutId: id, afterSeq: firstPage.nextAfterSeq ?? 0n });
+		expect([...firstPage.events, ...rest.events]).toEqual(events);
+	});
+
+	test('takes the fast canary, and says of agents what the REST API says', async () => {
+		const strategy = { kind: { $case: 'canaryFast' as const, value: {} } };
+		const rollout = await created('orders', {
+			manualStart: true,
+			spec: { acceptNoWayBack: true, strategy, controlLossPercent: 7 },
+		});
+		const { result } = await ask('startRollout', { id: rollout.id });
+		expect(result?.rollout).toMatchObject({ stepCount: 4 });
+		const { targets } = await ask('listTargets', { rolloutId: rollout.id });
+		expect(targets[0]).toMatchObject({
+			instanceUid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+			sickBefore: false,
+			attempt: 1,
+		});
+		await ask('abortRollout', { id: rollout.id });
 	});
 
 	test('says who may what', async () => {

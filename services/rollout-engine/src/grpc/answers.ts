@@ -1,6 +1,12 @@
-import type { RolloutAnswer, RolloutSummary, RolloutTargetAnswer } from '@ampora/api-contract';
+import type {
+	CommandAnswer,
+	RolloutAnswer,
+	RolloutEventAnswer,
+	RolloutSummary,
+	RolloutTargetAnswer,
+} from '@ampora/api-contract';
 import type { RolloutState as State } from '@ampora/rollout';
-import { Rollout, RolloutState, Target } from '../gen/ampora/rollout/v1/rollout.js';
+import { Command, CommandState, Event, Rollout, RolloutState, Target } from '../gen/ampora/rollout/v1/rollout.js';
 import type { Duration } from '../gen/google/protobuf/duration.js';
 
 /** A state without a number does not compile. */
@@ -94,4 +100,31 @@ export const targetMessage = (target: RolloutTargetAnswer): Target =>
 		state: target.state,
 		reason: target.reason ?? '',
 		error: target.error ?? '',
+		sickBefore: target.sickBefore,
+		back: target.back ?? '',
+		instanceUid: target.instanceUid ?? '',
+		hostname: target.hostname ?? '',
+		attempt: target.attempt,
 	});
+
+const commandStateNumber = {
+	open: CommandState.COMMAND_STATE_OPEN,
+	accepted: CommandState.COMMAND_STATE_ACCEPTED,
+	refused: CommandState.COMMAND_STATE_REFUSED,
+} satisfies Record<CommandAnswer['state'], CommandState>;
+
+export const commandMessage = (command: CommandAnswer): Command =>
+	Command.fromPartial({
+		id: command.id,
+		rolloutId: command.rollout,
+		kind: command.kind,
+		actor: command.actor,
+		state: commandStateNumber[command.state],
+		code: command.code ?? '',
+		message: command.message ?? '',
+		createdAt: instant(command.createdAt),
+		decidedAt: instant(command.decidedAt),
+	});
+
+export const eventMessage = ({ seq, at, kind, text, data }: RolloutEventAnswer): Event =>
+	Event.fromPartial({ seq: BigInt(seq), at: instant(at), kind, text, dataJson: JSON.stringify(data) });

@@ -54,6 +54,7 @@ function specRequest(spec: RolloutSpec | undefined): Partial<RolloutRequest> {
 		maxDeferred: spec.maxDeferredPercent,
 		coverage: spec.coveragePercent,
 		unconfirmed: spec.pushUnconfirmed ? ('push' as const) : undefined,
+		controlLoss: spec.controlLossPercent,
 		acceptNoWayBack: spec.acceptNoWayBack || undefined,
 		rollbackTo: spec.rollbackTo,
 	}) as Partial<RolloutRequest>;
@@ -77,6 +78,8 @@ function strategyRequest(strategy: Strategy | undefined): unknown {
 			const { steps } = strategy.kind.value;
 			return { kind: 'canary', ...given({ steps: steps.length > 0 ? steps.map(canaryStepRequest) : undefined }) };
 		}
+		case 'canaryFast':
+			return { kind: 'canary-fast' };
 	}
 }
 

@@ -4,7 +4,7 @@ import { spanNames, type Tracer } from '@ampora/telemetry';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type * as messages from '../gen/ampora/rollout/v1/rollout.js';
 import type { RolloutServiceServer } from '../gen/ampora/rollout/v1/rollout.js';
-import { rolloutMessage, stateOf, summaryMessage, targetMessage } from './answers.js';
+import { commandMessage, eventMessage, rolloutMessage, stateOf, summaryMessage, targetMessage } from './answers.js';
 import { callerOf, type Operation, perform, traceparentOf } from './calls.js';
 import { grpcError } from './errors.js';
 import { createRequest, durationText } from './requests.js';
@@ -53,7 +53,7 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 	): Unary<Request, { result: messages.CommandResult | undefined }> {
 		return unary(
 			operation,
-			(request: Request) => ({ rollout: request.id, ...toRaw(request) }),
+			(request: Request) => ({ rollout: request.id, ...reasonOf(operation, request), ...toRaw(request) }),
 			(answer) => ({ result: commandResult(answer as AnswerOf<CommandOperation>) }),
 			(request) => request.options?.idempotencyKey,
 		);
@@ -89,9 +89,9 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 		resumeRollout: command('resumeRollout', ({ reasons }: messages.ResumeRolloutRequest) =>
 			reasons.length > 0 ? { reasons } : {},
 		),
-		advanceRollout: command('advanceRollout', ({ force, reason }: messages.AdvanceRolloutRequest) => ({
+		advanceRollout: command('advanceRollout', ({ force, reason, options }: messages.AdvanceRolloutRequest) => ({
 			...(force && { force }),
-			...(reason !== '' && { reason }),
+			...(!options?.reason && reason !== '' && { reason }),
 		})),
 		extendDwell: command('extendRollout', ({ by }: messages.ExtendDwellRequest) => ({ by: durationText(by) })),
 		abortRollout: command('abortRollout'),
@@ -102,6 +102,15 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 			agents: agentIds,
 		})),
 		rollBackRollout: command('rollbackRollout'),
+		getCommand: unary(
+			'getRolloutCommand',
+			({ rolloutId, commandId }: messages.GetCommandRequest) => ({ rollout: rolloutId, command: commandId }),
+			(answer) => ({ command: commandMessage(answer) }),
+		),
+		listEvents: unary('listRolloutEvents', eventsRequest, ({ items, nextCursor }) => ({
+			events: items.map(eventMessage),
+			nextAfterSeq: nextCursor === null ? undefined : BigInt(nextCursor),
+		})),
 	};
 }
 
@@ -174,6 +183,10 @@ const commandResult = (answer: AnswerOf<CommandOperation>): messages.CommandResu
 	rollout: rolloutMessage(answer.rollout),
 });
 
+/** REST's start takes no reason, and refuses what it does not take. */
+const reasonOf = (operation: CommandOperation, { options }: CommandRequest): Raw =>
+	operation !== 'startRollout' && options?.reason ? { reason: options.reason } : {};
+
 const listRequest = ({ group, state, pageSize, pageToken }: messages.ListRolloutsRequest): Raw => ({
 	...(group !== '' && { group }),
 	...(stateOf(state) !== undefined && { state: stateOf(state) }),
@@ -184,6 +197,12 @@ const targetsRequest = ({ rolloutId, state, pageSize, pageToken }: messages.List
 	rollout: rolloutId,
 	...(state !== '' && { state }),
 	...paging(pageSize, pageToken),
+});
+
+const eventsRequest = ({ rolloutId, afterSeq, pageSize }: messages.ListEventsRequest): Raw => ({
+	rollout: rolloutId,
+	after: Number(afterSeq),
+	...(pageSize > 0 && { limit: pageSize }),
 });
 
 const paging = (pageSize: number, pageToken: string): Raw => ({
