@@ -15,7 +15,7 @@ select
 		) a
 	) as agents,
 	(
-		select coalesce(sum(extract(epoch from clock_timestamp() - coalesce((
+		select coalesce(max(extract(epoch from clock_timestamp() - coalesce((
 			select max(at) from rollout_event e
 			where e.rollout_id = r.id and e.events @> '[{"kind": "state", "to": "Paused"}]'
 		), r.created_at))), 0)::float8

@@ -1,7 +1,7 @@
 import type { Command, Decision } from '@ampora/rollout';
 import { type GatewayId, newId, type RolloutId } from '@ampora/runtime';
 import type { ConnectedAgent } from '@ampora/store';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { decisionFrom, journal, sampleRollout, sampleStep, sampleTarget } from './samples.js';
 import { adapters, admitted, allNeeds, ended, newUid, type Running, Stage, type Stores } from './stage.js';
 
@@ -11,6 +11,8 @@ const command = (kind: Command['kind'], args: Partial<Command> = {}): Command =>
 	actor: 'ada',
 	...args,
 });
+
+const pausing = { kind: 'state', from: 'InProgress', to: 'Paused', why: 'somebody' } as const;
 
 describe.each(adapters)('engine store on $name', ({ open }) => {
 	let stores: Stores;
@@ -568,5 +570,36 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 		expect(rollouts.InProgress).toBeGreaterThan(0);
 		expect(rolloutAgents.Pending).toBeGreaterThan(0);
 		expect(agents.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThan(10);
+	});
+
+	test('figures show the longest pause and the oldest push without an answer', async () => {
+		const fresh = await open();
+		try {
+			const own = await Stage.set(fresh);
+			expect(await fresh.engine.figures()).toMatchObject({ pausedSeconds: 0, oldestUnansweredSeconds: 0 });
+			const hourMs = 3_600_000;
+			// Without an entry about its pause a rollout counts as paused all along; the oldest of these has one, made now.
+			for (const hours of [1, 2, 3]) {
+				const { rolloutId } = await own.running([], { createdAtMs: Date.now() - hours * hourMs });
+				const { rollout } = (await own.load(rolloutId)).snapshot;
+				const events = hours === 3 ? [{ ...pausing }] : [];
+				await own.decide(rolloutId, { rollout: { ...rollout, state: 'Paused' }, events });
+			}
+			const paused = (await fresh.engine.figures()).pausedSeconds;
+			expect(paused).toBeGreaterThan(7_190);
+			expect(paused).toBeLessThan(7_300);
+			const agent = await own.connectOne();
+			const running = await own.running([agent]);
+			await own.admit(running, [agent]);
+			expect(await fresh.engine.figures()).toMatchObject({ oldestUnansweredSeconds: 0 });
+			const target = sampleTarget(agent.agentId, 0, { seq: 1, state: 'Applying' });
+			await own.decide(running.rolloutId, { targets: [target] });
+			await vi.waitFor(async () => expect((await fresh.engine.figures()).oldestUnansweredSeconds).toBeGreaterThan(0));
+			expect((await fresh.engine.figures()).oldestUnansweredSeconds).toBeLessThan(60);
+			await own.decide(running.rolloutId, { targets: [{ ...target, state: 'Applied' }] });
+			expect(await fresh.engine.figures()).toMatchObject({ oldestUnansweredSeconds: 0 });
+		} finally {
+			await fresh.close();
+		}
 	});
 });

@@ -102,7 +102,7 @@ function keepLateAnswer(state: MemoryState, agentId: AgentId): void {
 
 const noFormer = { versionId: null, attempt: 0, answer: 'none' } as const;
 
-function writeTargets(row: MemoryRollout, { targets }: Decision): void {
+function writeTargets(state: MemoryState, row: MemoryRollout, { targets }: Decision): void {
 	for (const target of targets) {
 		const known = row.targets.get(target.agentId);
 		const same = known?.target.seq === target.seq;
@@ -111,6 +111,7 @@ function writeTargets(row: MemoryRollout, { targets }: Decision): void {
 			former: known?.former ?? noFormer,
 			lateAnswer: same ? known.lateAnswer : null,
 			lateError: same ? known.lateError : null,
+			admittedAtMs: same ? known.admittedAtMs : target.seq === null ? null : state.nowMs(),
 		});
 	}
 }
@@ -152,6 +153,7 @@ function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): voi
 		changedAtMs: state.nowMs(),
 	});
 	if (target.seq === null) return;
+	known.admittedAtMs = null;
 	known.target = {
 		...target,
 		seq: null,
@@ -215,7 +217,7 @@ function write(state: MemoryState, row: MemoryRollout, { lease, loaded, decision
 	const before = row.rollout;
 	const seq = before.seq + 1;
 	for (const { agentId } of decision.assignments) keepLateAnswer(state, agentId);
-	writeTargets(row, decision);
+	writeTargets(state, row, decision);
 	for (const assignment of decision.assignments) writeAssignment(state, row, assignment);
 	for (const step of decision.steps) row.steps.set(step.index, copy(step));
 	row.rollout = { ...copy(decision.rollout), seq };
@@ -223,7 +225,7 @@ function write(state: MemoryState, row: MemoryRollout, { lease, loaded, decision
 	row.watching = watchingOf(decision.rollout, [...row.steps.values()]);
 	row.nextWakeAtMs = decision.nextWakeAtMs;
 	row.waitsFor = decision.waitsFor;
-	row.journal.push({ ...copy(journal), seq, epoch: lease.epoch, events: copy(decision.events) });
+	row.journal.push({ ...copy(journal), seq, epoch: lease.epoch, atMs: state.nowMs(), events: copy(decision.events) });
 	settleCommands(state, decision);
 	state.audit.push(...auditOf(loaded, decision));
 	for (const { agentId, reason } of decision.quarantine)
@@ -254,10 +256,21 @@ function tally<T extends string>(names: readonly T[]): Record<string, number> {
 	return counts;
 }
 
+const longestSeconds = (state: MemoryState, sinceMs: readonly number[]): number =>
+	sinceMs.length === 0 ? 0 : (state.nowMs() - Math.min(...sinceMs)) / 1_000;
+
+function pausedSinceMs({ rollout, journal }: MemoryRollout): number {
+	const pause = journal.findLast(({ events }) =>
+		events.some((event) => event.kind === 'state' && event.to === 'Paused'),
+	);
+	return pause?.atMs ?? rollout.createdAtMs;
+}
+
 function figures(state: MemoryState): EngineFigures {
 	const running = [...state.rollouts.values()].filter(
 		({ rollout }) => rollout.startedAtMs !== null && rollout.endedAtMs === null,
 	);
+	const paused = [...state.rollouts.values()].filter(({ rollout }) => rollout.state === 'Paused');
 	const kinds = [false, true].flatMap((connected) => [false, true, null].map((healthy) => ({ connected, healthy })));
 	return {
 		rollouts: tally([...state.rollouts.values()].map(({ rollout }) => rollout.state)),
@@ -270,9 +283,15 @@ function figures(state: MemoryState): EngineFigures {
 				).length,
 			}))
 			.filter(({ count }) => count > 0),
-		// The model keeps no such instants.
-		pausedSeconds: 0,
-		oldestUnansweredSeconds: 0,
+		pausedSeconds: longestSeconds(state, paused.map(pausedSinceMs)),
+		oldestUnansweredSeconds: longestSeconds(
+			state,
+			running.flatMap(({ targets }) =>
+				[...targets.values()].flatMap(({ target, admittedAtMs }) =>
+					target.state === 'Applying' && admittedAtMs !== null ? [admittedAtMs] : [],
+				),
+			),
+		),
 	};
 }
 

@@ -1,4 +1,4 @@
-import type { Back, Step, Target } from '@ampora/rollout';
+import type { Back, Decision, Step, Target } from '@ampora/rollout';
 import type { AgentId, Clock, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { AuditLine } from '../engine/commit_decision.js';
 import type { OpenCommand } from '../engine/load_snapshot.js';
@@ -60,6 +60,8 @@ export interface MemoryTarget {
 	former: Pick<MemoryAssignment, 'versionId' | 'attempt' | 'answer'>;
 	lateAnswer: CurrentAssignment['answer'] | null;
 	lateError: string | null;
+	/** Null: not admitted. */
+	admittedAtMs: number | null;
 }
 
 export interface MemoryRollout {
@@ -77,7 +79,8 @@ export interface MemoryRollout {
 	readonly journal: (JournalEntry & {
 		readonly seq: number;
 		readonly epoch: number;
-		readonly events: readonly unknown[];
+		readonly atMs: number;
+		readonly events: Decision['events'];
 	})[];
 }
 
