@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
 	decide,
 	decisionDigest,
+	type GateName,
 	quietTickMs,
 	type Rollout,
 	type Step,
@@ -105,11 +106,13 @@ const targetsOf = (row: RolloutRow): Target[] => [...row.targets.values()].map((
 
 const isInFlight = ({ state, seq }: Target): boolean => seq !== null && (state === 'Applying' || state === 'Pending');
 
-/** `maxInFlight` as the rollout means it: of everyone in it, joiners of the tail included. */
-function capOf(rollout: Rollout, members: number): number {
-	const { maxInFlight } = rollout.spec;
+/** Members that were or can still be pushed: everyone placed in a step, and those not placed that wait. */
+const isEligible = ({ step, state }: Target): boolean => step !== null || state === 'Pending' || state === 'Deferred';
+
+/** `maxInFlight` as the rollout means it: 5 % of the eligible members, rounded down, from 1 to 1,000. */
+function capOf({ spec: { maxInFlight } }: Rollout, eligible: number): number {
 	if (maxInFlight === 'unlimited') return Number.POSITIVE_INFINITY;
-	return maxInFlight ?? Math.min(1_000, Math.max(1, Math.floor((members * 5 + 99) / 100)));
+	return maxInFlight ?? Math.min(1_000, Math.max(1, Math.floor(eligible / 20)));
 }
 
 /** Pushed and unanswered agents stay within the cap, on the way there and on the way back. */
@@ -118,7 +121,9 @@ export const R4: Check = (seen, { db }) => {
 	const after = db.rollout(seen.decision.rollout.id);
 	if (after === null) return null;
 	const targets = targetsOf(after);
-	const cap = capOf(after.rollout, targets.length);
+	// Who left in this very decision still counted when it admitted.
+	const before = targetsOf(seen.before);
+	const cap = capOf(after.rollout, Math.max(count(targets, isEligible), count(before, isEligible)));
 	// What was on a socket when a pause took the rest back is adopted: it counts, and was not admitted now.
 	const inFlight = count(targets, isInFlight);
 	if (inFlight > cap && forward(seen).length > 0) return `${inFlight} in flight, ${cap} allowed`;
@@ -128,7 +133,47 @@ export const R4: Check = (seen, { db }) => {
 	return back > cap && wroteBack ? `${back} on their way back, ${cap} allowed` : null;
 };
 
-/** No gate that counts words of the agents themselves is above its threshold when the next step begins. */
+/** Whose words a gate can hear. */
+const gateSees: Readonly<Record<GateName, (target: Target) => boolean>> = {
+	'apply-failed-ratio': ({ reports }) => reports.configStatus,
+	'apply-timeout-ratio': ({ reports }) => reports.configStatus,
+	'disconnect-ratio': () => true,
+	'effective-mismatch-ratio': ({ reports, state }) =>
+		reports.effectiveConfig && state !== 'Failed' && state !== 'Reverted',
+	'unhealthy-ratio': ({ reports, sickBefore }) => reports.health && !sickBefore,
+};
+const isBad: Readonly<Record<GateName, (target: Target) => boolean>> = {
+	'apply-failed-ratio': ({ state }) => state === 'Failed' || state === 'Reverted',
+	'apply-timeout-ratio': ({ state }) => state === 'TimedOut',
+	'disconnect-ratio': ({ state }) => state === 'Disconnected',
+	// When these have lasted long enough only the core can tell.
+	'effective-mismatch-ratio': ({ against }) => against['effective-mismatch-ratio'] !== undefined,
+	'unhealthy-ratio': ({ against }) => against['unhealthy-ratio'] !== undefined,
+};
+const gates = Object.keys(isBad) as GateName[];
+/** One of a handful is no ratio: these fire from the second in a cohort under five. */
+const fromTheSecond: readonly GateName[] = ['apply-timeout-ratio', 'disconnect-ratio', 'unhealthy-ratio'];
+const outOfGates: readonly TargetState[] = ['Pending', 'Deferred', 'Skipped', 'AlreadyApplied', 'RolledBack'];
+
+/** `k of n` of a gate that is above its threshold among these; null when it is not, or an operator accepted it. */
+function aboveThreshold({ spec, acceptedSeq }: Rollout, gate: GateName, cohort: readonly Target[]): string | null {
+	const seen = cohort.filter((target) => {
+		const away = outOfGates.includes(target.state) || (target.state === 'Disconnected' && target.reason === 'goodbye');
+		return !away && gateSees[gate](target);
+	});
+	const bad = isBad[gate];
+	const accepted = count(
+		seen,
+		({ against }) => (against[gate] ?? Number.POSITIVE_INFINITY) <= (acceptedSeq[gate] ?? -1),
+	);
+	const unwatched = count(seen, (target) => !bad(target) && target.judged[gate] === false);
+	const k = count(seen, bad) - accepted;
+	const n = seen.length - accepted - unwatched;
+	const few = n + accepted < 5 && k < 2 && fromTheSecond.includes(gate);
+	return k > 0 && !few && 100 * k > spec.gates[gate].thresholdPercent * n ? `${k} of ${n}` : null;
+}
+
+/** No gate is above its threshold, in the step or in the whole rollout, when the next step or the bake begins. */
 export const R5: Check = (seen, { db }) => {
 	if (seen.kind !== 'committed') return null;
 	const { before, decision } = seen;
@@ -138,18 +183,12 @@ export const R5: Check = (seen, { db }) => {
 	if (!goesOn || ended.includes(decision.rollout.state)) return null;
 	const after = db.rollout(decision.rollout.id);
 	if (after === null) return null;
-	const { thresholdPercent } = decision.rollout.spec.gates['apply-failed-ratio'];
-	const accepted = decision.rollout.acceptedSeq['apply-failed-ratio'] ?? -1;
-	const judged = targetsOf(after).filter(({ step, state, reports, against }) => {
-		const since = against['apply-failed-ratio'];
-		const pushed =
-			step !== null && step <= ending && !['Pending', 'Deferred', 'Skipped', 'AlreadyApplied'].includes(state);
-		return pushed && reports.configStatus && (since === undefined || since > accepted);
-	});
-	for (const cohort of [judged, judged.filter(({ step }) => step === ending)]) {
-		const failed = count(cohort, ({ state }) => state === 'Failed' || state === 'Reverted');
-		if (100 * failed > thresholdPercent * cohort.length)
-			return `step ${ending} was left with ${failed} of ${cohort.length} failed, ${thresholdPercent} % allowed`;
+	const reached = targetsOf(after).filter(({ step }) => step !== null && step <= ending);
+	for (const cohort of [reached, reached.filter(({ step }) => step === ending)]) {
+		for (const gate of gates) {
+			const figures = aboveThreshold(decision.rollout, gate, cohort);
+			if (figures !== null) return `step ${ending} was left with ${gate} at ${figures}`;
+		}
 	}
 	return null;
 };
