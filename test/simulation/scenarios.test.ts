@@ -215,6 +215,23 @@ test('a gateway paused for longer than its lease takes its sessions over again',
 	await on.expectRest();
 });
 
+test('R12: agents of a gateway that cannot reach Postgres are held, not blamed, however long it lasts', async () => {
+	const on = await Directed.set({ agents: 12, spec: { onGate: 'rollback' } });
+	const id = await on.begin();
+	await on.until('the second step', () => on.rollout(id).currentStep === 1 && on.count(id, 'Applied') >= 4);
+	const [gateway] = on.world.gateways;
+	if (!gateway) throw new Error('there is one');
+	gateway.process.cutOffUntilMs = Number.POSITIVE_INFINITY;
+	await on.until('our own fault pauses it', () => on.rollout(id).pauseReasons.includes('control-plane'), 900);
+	await on.world.runFor(600_000);
+	expect(on.count(id, 'Disconnected')).toBe(0);
+	expect(on.rollout(id)).toMatchObject({ state: 'Paused', pauseReasons: ['control-plane'], evidence: [] });
+	gateway.process.cutOffUntilMs = 0;
+	await on.untilState(id, 'Completed', 900);
+	expect(on.count(id, 'Applied')).toBe(12);
+	await on.expectRest();
+});
+
 test('R1: from a second after a pause no agent is handed the version, one that reconnects included', async () => {
 	const on = await Directed.set({ agents: 12, outcome: () => ({ kind: 'applied', afterMs: 5_000 }) });
 	const id = await on.begin();

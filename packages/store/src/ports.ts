@@ -238,6 +238,13 @@ export interface EngineStore {
 	): Promise<CommitOutcome>;
 	/** Marks agents of expired gateways disconnected, guarded by gateway, incarnation and epoch; at most a bounded number a call. */
 	reapGateways(lease: LeaderLease): Promise<{ gateways: readonly GatewayId[]; agents: number }>;
+	/** Gateways whose row lapsed with agents about which nothing was concluded yet: dead, or cut off from Postgres. */
+	lapsedGateways(): Promise<readonly GatewayId[]>;
+	/**
+	 * These lapsed gateways were heard by another way: their agents stay unheard for another two minutes instead of counting as lost.
+	 * Answers how many agents that are.
+	 */
+	keepUnheard(lease: LeaderLease, gateways: readonly GatewayId[]): Promise<number>;
 	sessionsOf(agentIds: readonly AgentId[]): Promise<readonly SessionRow[]>;
 	/** For /metrics: rollouts by state, agents by connection and health, targets of running rollouts by state. */
 	figures(): Promise<EngineFigures>;

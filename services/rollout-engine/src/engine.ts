@@ -4,6 +4,7 @@ import { type Clock, newId, type Random } from '@ampora/runtime';
 import type { EngineStore } from '@ampora/store';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { LeaseKeeper } from './leader/lease_keeper.js';
+import { CutOffGateways } from './liveness/cut_off_gateways.js';
 import type { EngineTelemetry } from './telemetry/engine_telemetry.js';
 import { Ticker } from './ticker/ticker.js';
 
@@ -48,10 +49,12 @@ export function createEngine(deps: EngineDeps, { leaseTtlMs }: EngineOptions): E
 		},
 		{ name: leaseName, holder: `${hostname()}/${process.pid}/${newId()}`, ttlMs: leaseTtlMs },
 	);
+	const cutOff = new CutOffGateways({ ...deps, events: telemetry.cutOff });
 	const ticker = new Ticker({
 		...deps,
 		dispatcher,
 		leases,
+		cutOff,
 		onCommitted: telemetry.committed,
 		events: telemetry.ticker,
 	});

@@ -565,6 +565,23 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 		});
 	});
 
+	test('agents of a gateway that is heard by another way are not concluded to be lost', async () => {
+		const { lease } = await stores.gateway.renewGateway(`gw-${newUid()}` as GatewayId, null, 60_000);
+		const agent = await stage.connectOne(lease);
+		const { rolloutId } = await stage.running([agent]);
+		expect(await stores.engine.lapsedGateways()).not.toContain(lease.gateway);
+		await stores.world.expireGateway(lease.gateway);
+		await stores.engine.reapGateways(stage.leader);
+		expect(await stores.engine.lapsedGateways()).toContain(lease.gateway);
+		await stores.world.ageDisconnect(agent.agentId, 110_000);
+		expect(await stores.engine.keepUnheard({ ...stage.leader, epoch: 99 }, [lease.gateway])).toBe(0);
+		expect(await stores.engine.keepUnheard(stage.leader, [lease.gateway])).toBe(1);
+		await stores.world.ageDisconnect(agent.agentId, 110_000);
+		await stores.engine.reapGateways(stage.leader);
+		expect(await stores.world.agent(agent.agentId)).toMatchObject({ disconnectReason: 'gateway-lost' });
+		expect(await stores.world.signals(rolloutId)).toEqual([agent.agentId]);
+	});
+
 	test('figures count rollouts, targets and agents', async () => {
 		const { rollouts, rolloutAgents, agents } = await stores.engine.figures();
 		expect(rollouts.InProgress).toBeGreaterThan(0);

@@ -99,7 +99,10 @@ export class Servers {
 		return remote(port, {
 			schedule: this.deps.schedule,
 			process,
-			fate: (method) => this.#fate(this.storeFaults, process, method),
+			fate: (method) => {
+				const fate = this.#fate(this.storeFaults, process, method);
+				return process.cutOffUntilMs > this.deps.schedule.nowMs ? { ...fate, kind: 'away' } : fate;
+			},
 			unavailable: () => new StoreUnavailable('away', 'Postgres is away'),
 			onCall: (method, args) => watcher.before(method, args),
 			onAnswer: (method, args, answer) => watcher.after(method, args, answer),

@@ -46,8 +46,16 @@ export class Faults {
 		Object.assign(network.faults, { lost: 0, duplicated: 0, late: 0, away: false });
 		for (const faults of [servers.storeFaults, servers.directoryFaults])
 			Object.assign(faults, { away: false, lost: 0, slow: 0, crash: 0 });
-		for (const gateway of gateways) gateway.restart();
+		for (const gateway of gateways) {
+			gateway.process.cutOffUntilMs = 0;
+			gateway.restart();
+		}
 		for (const engine of engines) engine.restart();
+	}
+
+	/** Postgres is out of reach for this gateway alone. */
+	cutOff({ process }: SimGateway, forMs: number): void {
+		process.cutOffUntilMs = Math.max(process.cutOffUntilMs, this.deps.schedule.nowMs + forMs);
 	}
 
 	/** Moves one agent to the other group. */
@@ -83,6 +91,8 @@ export class Faults {
 	readonly #kinds: Readonly<Record<FaultKind, () => void>> = {
 		'gateway-crash': () => this.#gateway().process.kill(),
 		'gateway-pause': () => this.#gateway().process.pause(this.#between(200, 2.5 * this.deps.plan.gatewayTtlMs)),
+		// It keeps its sockets, and nobody hears from it.
+		'gateway-cut-off': () => this.cutOff(this.#gateway(), this.#between(500, 8 * this.deps.plan.gatewayTtlMs)),
 		'engine-crash': () => this.#engine().process.kill(),
 		'engine-pause': () => this.#engine().process.pause(this.#between(200, 3 * this.deps.plan.leaseTtlMs)),
 		'redis-flush': () => this.deps.servers.directory.flush(),

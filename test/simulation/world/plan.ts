@@ -20,6 +20,7 @@ export interface FaultPlan {
 export const faultKinds = [
 	'gateway-crash',
 	'gateway-pause',
+	'gateway-cut-off',
 	'engine-crash',
 	'engine-pause',
 	'redis-flush',

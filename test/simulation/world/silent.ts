@@ -29,6 +29,7 @@ export const silentEngineTelemetry = ({ rolloutFailed }: EngineEars): EngineTele
 		storeFailed: () => {},
 		gatewaysLost: () => {},
 	},
+	cutOff: { gatewaysCutOff: () => {}, storeFailed: () => {} },
 	dispatcher: {
 		sent: () => ({ traceparent: null, ended: () => {} }),
 		noSession: () => {},

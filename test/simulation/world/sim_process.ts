@@ -10,6 +10,8 @@ export class SimProcess implements Owner {
 	pausedUntilMs = 0;
 	/** How far its wall clock is off; its monotonic clock never is. */
 	wallOffMs = 0;
+	/** Until then Postgres is out of its reach alone. */
+	cutOffUntilMs = 0;
 	readonly clock: Clock;
 
 	constructor(

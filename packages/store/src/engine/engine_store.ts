@@ -43,6 +43,15 @@ export const createEngineStore = (sql: Sql): EngineStore => ({
 			await repeating(() => sql.query<ReapRow>(statements.reapGateways, [name, holder, epoch, reapedMax])),
 		);
 	},
+	async lapsedGateways() {
+		return (await sql.query<{ gateway: GatewayId }>(statements.lapsedGateways)).map(({ gateway }) => gateway);
+	},
+	async keepUnheard({ name, holder, epoch }, gateways) {
+		const kept = await repeating(() =>
+			sql.query<{ agents: number }>(statements.keepUnheard, [name, holder, epoch, gateways]),
+		);
+		return onlyRow(kept).agents;
+	},
 	sessionsOf: (agentIds) => sql.query<SessionRow & Row>(statements.readSessions, [agentIds]),
 	async figures() {
 		return onlyRow(await sql.query<EngineFigures & Row>(statements.readFigures));

@@ -13,7 +13,7 @@ import type {
 } from '../ports.js';
 import { unheardMs, watchingOf } from '../rollout_rows.js';
 import { loadMove } from './snapshot_move.js';
-import { copy, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
+import { copy, type MemoryAgent, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
 
 type Moves<Port> = {
 	[Name in keyof Port]: Port[Name] extends (...args: infer Args) => Promise<infer Result>
@@ -76,6 +76,27 @@ function reap(state: MemoryState, lease: LeaderLease) {
 		gateways.push(gateway.id);
 	}
 	return { gateways, agents };
+}
+
+/** Agents of gateways that lapsed, as long as nothing was concluded about them. */
+const unconcluded = (state: MemoryState): MemoryAgent[] =>
+	[...state.agents.values()].filter(
+		(agent) =>
+			agent.gateway === null &&
+			agent.disconnectReason === 'gateway-lost' &&
+			state.nowMs() - (agent.disconnectedAtMs ?? 0) < unheardMs,
+	);
+
+function lapsed(state: MemoryState): GatewayId[] {
+	const gateways = unconcluded(state).flatMap(({ lastGateway }) => lastGateway ?? []);
+	return [...new Set(gateways)].sort().filter((id) => (state.gateways.get(id)?.expiresAtMs ?? 0) <= state.nowMs());
+}
+
+function keepUnheard(state: MemoryState, lease: LeaderLease, gateways: readonly GatewayId[]): number {
+	if (!isLeading(state, lease)) return 0;
+	const kept = unconcluded(state).filter(({ lastGateway }) => lastGateway !== null && gateways.includes(lastGateway));
+	for (const agent of kept) agent.disconnectedAtMs = state.nowMs();
+	return kept.length;
 }
 
 /** Assignments of the version that no gateway has recorded as offered. */
@@ -306,6 +327,8 @@ export const engineMoves = (state: MemoryState): EngineMoves => ({
 	loadSnapshot: (rolloutId, needs) => loadMove(state, rolloutId, needs),
 	commitDecision: (lease, loaded, decision, journal) => commit(state, lease, loaded, decision, journal),
 	reapGateways: (lease) => reap(state, lease),
+	lapsedGateways: () => lapsed(state),
+	keepUnheard: (lease, gateways) => keepUnheard(state, lease, gateways),
 	sessionsOf: (agentIds) => sessions(state, agentIds),
 	figures: () => figures(state),
 });

@@ -3,11 +3,13 @@ import type { EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
 import { createMetrics, type Logger, type MetricsRegistry, spanNames, type Tracer } from '@ampora/telemetry';
 import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
 import { leaseName } from '../engine.js';
+import type { CutOffEvents } from '../liveness/cut_off_gateways.js';
 import type { TickerEvents } from '../ticker/ticker.js';
 
 export interface EngineTelemetry {
 	readonly ticker: TickerEvents;
 	readonly dispatcher: DispatcherEvents;
+	readonly cutOff: CutOffEvents;
 	committed(loaded: LoadedSnapshot, decision: Decision): void;
 	leaseChanged(name: string, lease: LeaderLease | null): void;
 	leaseRenewed(name: string, expiresAtMs: number): void;
@@ -52,6 +54,14 @@ export function createEngineTelemetry({
 				if (agents > 0) logger.warn('gateways lost', fields);
 				else logger.info('gateways gone', fields);
 			},
+		},
+		cutOff: {
+			gatewaysCutOff: (gateways, agents) =>
+				logger.warn('gateways cannot reach Postgres; their agents count as unheard, not as lost', {
+					reason: gateways.join(', '),
+					agents,
+				}),
+			storeFailed: (error) => logger.warn('lapsed gateways could not be asked after', { error }),
 		},
 		dispatcher: {
 			sent(gateway, { agents, cause, traceparent }) {
