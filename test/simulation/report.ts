@@ -9,7 +9,7 @@ export function report({ seed, violations, virtualMs, lines }: RunResult): strin
 		`seed ${seed} after ${(virtualMs / 1000).toFixed(0)} virtual seconds:`,
 		...found,
 		`replay: SEED=${seed} npx vitest run --project simulation -t "the seed of the environment"`,
-		`keep it: add ${seed} to test/simulation/seeds.json`,
+		`kept in test/simulation/seeds.json, unless this was a gate: then add ${seed} there`,
 		...lines.map((line) => `  | ${line.slice(0, 300)}`),
 	].join('\n');
 }
