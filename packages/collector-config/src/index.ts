@@ -1,4 +1,13 @@
 export {
+	type Compatibility,
+	type ComponentCatalogue,
+	type ComponentSection,
+	compatibility,
+	componentCatalogue,
+	componentSections,
+	neededComponents,
+} from './compatibility.js';
+export {
 	type ConfigDocument,
 	type ConfigFile,
 	type ConfigLimits,
