@@ -89,16 +89,17 @@ function writeChanged(file, text) {
 	renameSync(beside, file);
 }
 
-/** What server reflection answers from: the compiled service definition, as base64 of a FileDescriptorSet. */
-function generateDescriptors(into, { path, out }) {
-	if (!existsSync(join(root, 'proto', path))) return;
+/** The gRPC API: what server reflection answers from, and what messages of proto/ampora/fleet are written by. */
+const apiDescriptors = { paths: ['ampora/rollout/v1', 'ampora/fleet/v1'], out: 'services/rollout-engine/src/gen' };
+
+/** The compiled definitions as base64 of a FileDescriptorSet. */
+function generateDescriptors(into, { paths, out }) {
 	const descriptors = execFileSync(
 		join(root, 'node_modules/.bin/buf'),
 		[
 			'build',
 			join(root, 'proto'),
-			'--path',
-			join(root, 'proto', path),
+			...paths.flatMap((path) => ['--path', join(root, 'proto', path)]),
 			'--as-file-descriptor-set',
 			'-o',
 			'-#format=binpb',
@@ -107,7 +108,7 @@ function generateDescriptors(into, { path, out }) {
 	);
 	writeChanged(
 		join(into, out, 'descriptors.ts'),
-		`/** proto/${path} as a FileDescriptorSet. */\nexport const descriptors = '${descriptors.toString('base64')}';\n`,
+		`/** ${paths.join(' and ')} as a FileDescriptorSet. */\nexport const descriptors = '${descriptors.toString('base64')}';\n`,
 	);
 }
 
@@ -144,10 +145,8 @@ function generateMigrations(into) {
 
 /** @param {string} [into] the folder that gets the output's folders: this tree, unless somebody wants to compare */
 export function generate(into = root) {
-	for (const target of protoTargets) {
-		generateProto(into, target);
-		if (target.options.includes('outputServices=grpc-js')) generateDescriptors(into, target);
-	}
+	for (const target of protoTargets) generateProto(into, target);
+	generateDescriptors(into, apiDescriptors);
 	for (const target of textTargets) generateText(into, target);
 	generateMigrations(into);
 }

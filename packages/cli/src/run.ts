@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addAgents } from './commands/agents.js';
+import { addAudit } from './commands/audit.js';
 import { addConfigs } from './commands/configs.js';
 import { addGroups } from './commands/groups.js';
 import { addRollouts } from './commands/rollouts.js';
@@ -21,6 +22,7 @@ function buildProgram(io: Io): Command {
 	addGroups(program, io);
 	addRollouts(program, io);
 	addTokens(program, io);
+	addAudit(program, io);
 	for (const command of withChildren(program)) prepare(command, io);
 	return program;
 }

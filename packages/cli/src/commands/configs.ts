@@ -137,12 +137,35 @@ export function addConfigs(program: Command, io: Io): void {
 		.argument('<target>', 'a configuration, or configuration@number')
 		.action(inSession(io, show));
 	configs
+		.command('edit')
+		.description('replace the files of a draft')
+		.argument('<version>', 'configuration@number')
+		.requiredOption('-f, --file <path>', 'a file of the draft; repeat for several, - is standard input', filesOption)
+		.action(
+			inSession(io, async (session, version: string, { file }: { file: string[] }) => {
+				const body = await readConfigFiles(io, file);
+				session.print(await session.call('updateVersion', { params: versionParams(version), body }), createdText);
+			}),
+		);
+	configs
 		.command('archive')
 		.description('archive a published version no agent is assigned')
 		.argument('<version>', 'configuration@number')
 		.action(
 			inSession(io, async (session, version: string) => {
 				session.print(await session.call('archiveVersion', { params: versionParams(version) }), createdText);
+			}),
+		);
+	configs
+		.command('delete')
+		.description('delete a draft, or a configuration that has nothing but drafts')
+		.argument('<target>', 'configuration@number, or a configuration')
+		.action(
+			inSession(io, async (session, target: string) => {
+				const answer = reference.test(target)
+					? await session.call('deleteVersion', { params: versionParams(target) })
+					: await session.call('deleteConfiguration', { params: { configuration: target } });
+				session.print(answer, () => `${target} deleted\n`);
 			}),
 		);
 }

@@ -1,9 +1,16 @@
-import type { AnswerOf, OperationId, QueryOf, RolloutSummary, RolloutTargetAnswer } from '@ampora/api-contract';
+import type {
+	AnswerOf,
+	CommandAnswer,
+	OperationId,
+	QueryOf,
+	RolloutSummary,
+	RolloutTargetAnswer,
+} from '@ampora/api-contract';
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
 import { rolloutText, stateText, stepText } from '../output/rollout_text.js';
-import { table, when } from '../output/table.js';
+import { facts, table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
 import { inSession, type Session } from '../session.js';
 import { badEnds, watchRollout } from '../watch.js';
@@ -104,7 +111,29 @@ function addLists(rollouts: Command, io: Io): void {
 		.description('what happened in a rollout')
 		.argument('<rollout>')
 		.action(inSession(io, events));
+	rollouts
+		.command('command')
+		.description('whether a command was decided, and how')
+		.argument('<rollout>')
+		.argument('<command>', 'its id, as the audit and --json show it')
+		.action(
+			inSession(io, async (session, rollout: string, id: string) => {
+				const params = { rollout, command: id };
+				session.print(await session.call('getRolloutCommand', { params }), commandText);
+			}),
+		);
 }
+
+const commandText = ({ id, kind, actor, state, message, createdAt, decidedAt }: CommandAnswer): string =>
+	facts([
+		['id', id],
+		['command', kind],
+		['state', state],
+		...(message === null ? [] : [['message', message] as const]),
+		['by', actor],
+		['asked', when(createdAt)],
+		['decided', when(decidedAt)],
+	]);
 
 async function events(session: Session, rollout: string): Promise<void> {
 	const items: AnswerOf<'listRolloutEvents'>['items'] = [];

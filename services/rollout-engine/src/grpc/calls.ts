@@ -3,7 +3,15 @@ import { type AnswerOf, type InputOf, type OperationId, routes } from '@ampora/a
 import { type Caller, type Control, type ControlError, controlError, type Outcome } from '@ampora/control';
 import { err, ok, type Result } from '@ampora/runtime';
 import { type Span, spanNames, type Tracer } from '@ampora/telemetry';
-import type { Metadata } from '@grpc/grpc-js';
+import type { Metadata, sendUnaryData } from '@grpc/grpc-js';
+import { grpcError } from './errors.js';
+
+export interface CallDeps {
+	readonly control: Control;
+	readonly tracer: Tracer;
+	/** Told of what was no refusal but a fault; the caller only learns `internal`. */
+	readonly onFault: (error: unknown) => void;
+}
 
 /** Everything that answers once. */
 export type Operation = Exclude<OperationId, 'watchRollout'>;
@@ -14,6 +22,9 @@ export interface AnyCall {
 	getPeer(): string;
 }
 
+/** As long as REST keeps one. */
+const keyMax = 200;
+
 const first = (metadata: Metadata, name: string): string | undefined => metadata.get(name)[0]?.toString();
 
 export const traceparentOf = (call: AnyCall): string | null => first(call.metadata, 'traceparent') ?? null;
@@ -23,15 +34,34 @@ export function callerOf(control: Control, call: AnyCall, span: Span, idempotenc
 	return control.authenticate(token, { sourceAddress: call.getPeer(), traceparent: span.traceparent, idempotencyKey });
 }
 
+/** What a caller learns of a fault. */
+export function fault({ onFault }: Pick<CallDeps, 'onFault'>, error: unknown) {
+	onFault(error);
+	return grpcError(controlError('internal', 'something went wrong inside Ampora'));
+}
+
+/** Sends what came of a call: the answer, or why there is none. */
+export function reply<Answer>(
+	deps: Pick<CallDeps, 'onFault'>,
+	callback: sendUnaryData<Answer>,
+	work: () => Outcome<Answer>,
+): void {
+	work().then(
+		(outcome) => (outcome.ok ? callback(null, outcome.value) : callback(grpcError(outcome.error))),
+		(error: unknown) => callback(fault(deps, error)),
+	);
+}
+
 interface Asked {
 	/** Parameters, query and body in one object, as they would be sent to the REST API. */
 	readonly raw: Readonly<Record<string, unknown>>;
+	/** Default: what the metadata says. */
 	readonly idempotencyKey?: string | undefined;
 }
 
 /** One use case on behalf of the caller, in a span of its own. Throws only for bugs. */
 export function perform<Op extends Operation>(
-	{ control, tracer }: { readonly control: Control; readonly tracer: Tracer },
+	{ control, tracer }: Pick<CallDeps, 'control' | 'tracer'>,
 	call: AnyCall,
 	operation: Op,
 	{ raw, idempotencyKey }: Asked,
@@ -40,7 +70,8 @@ export function perform<Op extends Operation>(
 		spanNames.grpcCall,
 		{ parent: traceparentOf(call), attributes: { method: operation } },
 		async (span) => {
-			const caller = await callerOf(control, call, span, idempotencyKey || null);
+			const key = idempotencyKey || first(call.metadata, 'idempotency-key')?.slice(0, keyMax) || null;
+			const caller = await callerOf(control, call, span, key);
 			if (!caller.ok) return caller;
 			const input = inputOf(operation, raw);
 			if (!input.ok) return input;

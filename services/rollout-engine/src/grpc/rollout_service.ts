@@ -1,20 +1,13 @@
 import type { AnswerOf } from '@ampora/api-contract';
-import { type Control, controlError } from '@ampora/control';
-import { spanNames, type Tracer } from '@ampora/telemetry';
+import { ok } from '@ampora/runtime';
+import { spanNames } from '@ampora/telemetry';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type * as messages from '../gen/ampora/rollout/v1/rollout.js';
 import type { RolloutServiceServer } from '../gen/ampora/rollout/v1/rollout.js';
 import { commandMessage, eventMessage, rolloutMessage, stateOf, summaryMessage, targetMessage } from './answers.js';
-import { callerOf, type Operation, perform, traceparentOf } from './calls.js';
+import { type CallDeps, callerOf, fault, type Operation, perform, reply, traceparentOf } from './calls.js';
 import { grpcError } from './errors.js';
 import { createRequest, durationText } from './requests.js';
-
-export interface RolloutServiceDeps {
-	readonly control: Control;
-	readonly tracer: Tracer;
-	/** Told of what was no refusal but a fault; the caller only learns `internal`. */
-	readonly onFault: (error: unknown) => void;
-}
 
 /** Parameters, query and body of one REST operation, before validation. */
 type Raw = Readonly<Record<string, unknown>>;
@@ -25,12 +18,7 @@ interface CommandRequest {
 type Unary<Request, Response> = (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => void;
 
 /** The gRPC service over the same use cases and the same validation as the REST API. */
-export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
-	const fault = (error: unknown) => {
-		deps.onFault(error);
-		return grpcError(controlError('internal', 'something went wrong inside Ampora'));
-	};
-
+export function rolloutService(deps: CallDeps): RolloutServiceServer {
 	/** One call: what is asked of which operation, and how its answer is put into a message. */
 	function unary<Request, Response, Op extends Operation>(
 		operation: Op,
@@ -38,12 +26,12 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 		toMessage: (answer: AnswerOf<Op>) => Response,
 		keyOf: (request: Request) => string | undefined = () => undefined,
 	): Unary<Request, Response> {
-		return (call, callback) => {
-			perform(deps, call, operation, { raw: toRaw(call.request), idempotencyKey: keyOf(call.request) }).then(
-				(outcome) => (outcome.ok ? callback(null, toMessage(outcome.value)) : callback(grpcError(outcome.error))),
-				(error: unknown) => callback(fault(error)),
-			);
-		};
+		return (call, callback) =>
+			reply(deps, callback, async () => {
+				const asked = { raw: toRaw(call.request), idempotencyKey: keyOf(call.request) };
+				const outcome = await perform(deps, call, operation, asked);
+				return outcome.ok ? ok(toMessage(outcome.value)) : outcome;
+			});
 	}
 
 	/** A control: REST's command routes by another name. */
@@ -60,13 +48,11 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 	}
 
 	return {
-		createRollout: (call, callback) => {
-			createAndShow(deps, call).then(
-				(outcome) =>
-					outcome.ok ? callback(null, { rollout: rolloutMessage(outcome.value) }) : callback(grpcError(outcome.error)),
-				(error: unknown) => callback(fault(error)),
-			);
-		},
+		createRollout: (call, callback) =>
+			reply(deps, callback, async () => {
+				const outcome = await createAndShow(deps, call);
+				return outcome.ok ? ok({ rollout: rolloutMessage(outcome.value) }) : outcome;
+			}),
 		getRollout: unary(
 			'getRollout',
 			({ id }: messages.GetRolloutRequest) => ({ rollout: id }),
@@ -81,7 +67,7 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 			nextPageToken: nextCursor ?? '',
 		})),
 		watchRollout: (call) => {
-			watch(deps, call).catch((error: unknown) => call.emit('error', fault(error)));
+			watch(deps, call).catch((error: unknown) => call.emit('error', fault(deps, error)));
 		},
 		startRollout: command('startRollout'),
 		cancelRollout: command('cancelRollout'),
@@ -115,7 +101,7 @@ export function rolloutService(deps: RolloutServiceDeps): RolloutServiceServer {
 }
 
 async function createAndShow(
-	deps: RolloutServiceDeps,
+	deps: CallDeps,
 	call: ServerUnaryCall<messages.CreateRolloutRequest, messages.CreateRolloutResponse>,
 ) {
 	const { idempotencyKey } = call.request;
@@ -124,7 +110,7 @@ async function createAndShow(
 }
 
 async function watch(
-	deps: RolloutServiceDeps,
+	deps: CallDeps,
 	call: ServerWritableStream<messages.WatchRolloutRequest, messages.WatchRolloutResponse>,
 ): Promise<void> {
 	const gone = new AbortController();

@@ -1,0 +1,79 @@
+// What can be done over REST can be done over gRPC and from a shell. To add an operation: a route (packages/api-contract), a method of
+// the same name with its messages (proto/ampora/fleet, or RolloutService with its mapping), and a command with a line in command_lines.ts.
+import { type OperationId, routes } from '@ampora/api-contract';
+import { fleetServices, messages } from '@ampora/rollout-engine/testing';
+import { describe, expect, test } from 'vitest';
+import { asked, commandLines } from './command_lines.js';
+import { differences } from './messages.js';
+
+const operations = Object.keys(routes) as OperationId[];
+
+/** Where the three may differ, and why; never more than five. */
+const exceptions: Readonly<Partial<Record<OperationId, { missing: 'gRPC' | 'CLI'; why: string }>>> = {};
+const needed = (where: 'gRPC' | 'CLI') => operations.filter((operation) => exceptions[operation]?.missing !== where);
+
+/** RolloutService says some things in words of its own. */
+const rolloutMethods: Readonly<Partial<Record<OperationId, string>>> = {
+	listRolloutTargets: 'ListTargets',
+	listRolloutEvents: 'ListEvents',
+	extendRollout: 'ExtendDwell',
+	retryRollout: 'RetryAgents',
+	excludeRolloutAgents: 'ExcludeAgents',
+	rollbackRollout: 'RollBackRollout',
+	getRolloutCommand: 'GetCommand',
+};
+const pascal = (operation: OperationId) => operation.charAt(0).toUpperCase() + operation.slice(1);
+const ofRollouts = (operation: OperationId) => routes[operation].tag === 'Rollouts';
+
+describe('gRPC', () => {
+	const fleetMethods = fleetServices.flatMap(({ methods }) => methods);
+	const rolloutServiceMethods = Object.values(messages.RolloutServiceService).map(
+		({ path }) => path.split('/').at(-1) ?? '',
+	);
+
+	test('has a method for every operation, and no other', () => {
+		const expected = needed('gRPC').map((operation) =>
+			ofRollouts(operation) ? (rolloutMethods[operation] ?? pascal(operation)) : pascal(operation),
+		);
+		const found = [...rolloutServiceMethods, ...fleetMethods.map(({ name }) => name)];
+		expect({
+			'no method (add it to proto/ampora/fleet/v1, or to RolloutService)': expected.filter(
+				(name) => !found.includes(name),
+			),
+			'no operation (add its route)': found.filter((name) => !expected.includes(name)),
+		}).toEqual({
+			'no method (add it to proto/ampora/fleet/v1, or to RolloutService)': [],
+			'no operation (add its route)': [],
+		});
+	});
+
+	test.each(fleetMethods.map((method) => [method.name, method] as const))('%s says what REST says', (_, method) => {
+		expect(differences(method, method.localName as OperationId)).toEqual([]);
+	});
+});
+
+describe('the command line', () => {
+	test('has a line for every operation', () => {
+		const lines = Object.keys(commandLines);
+		expect({
+			'no line (add the command, and its line to command_lines.ts)': needed('CLI').filter(
+				(name) => !lines.includes(name),
+			),
+			'no operation (remove the line)': lines.filter((name) => !needed('CLI').some((operation) => operation === name)),
+		}).toEqual({
+			'no line (add the command, and its line to command_lines.ts)': [],
+			'no operation (remove the line)': [],
+		});
+	});
+
+	test.each(Object.entries(commandLines))('%s: ampora %s', async (operation, line) => {
+		const { operations: seen, said } = await asked(line);
+		expect(seen, said).toContain(operation);
+	});
+});
+
+test('exceptions are few, and each has a reason', () => {
+	const reasons = Object.values(exceptions).map(({ why }) => why);
+	expect(reasons.length).toBeLessThanOrEqual(5);
+	for (const why of reasons) expect(why.length).toBeGreaterThan(20);
+});
