@@ -1,5 +1,6 @@
 // Looks at seeds by hand: `node --import tsx test/simulation/main.ts <seed> [lines]` replays one and shows the last lines of its
-// trace; `<first>-<last>` runs many and counts what does not hold.
+// trace; `<first>-<last>` runs many and counts what does not hold. `calibrate [runs]` holds the default gates against what they promise.
+import { bounds, isBroken, measure, measuredText } from './calibration/bounds.js';
 import { type RunResult, runSeed } from './world/run.js';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -30,7 +31,20 @@ async function many(first: number, last: number): Promise<void> {
 	print(`${JSON.stringify(Object.fromEntries(ends))} in ${Math.round(performance.now() - startedMs)} ms`);
 }
 
-const [what = '1', lines = '60'] = process.argv.slice(2);
+/** World by world, so that what is known is shown while the large ones still run; a run of a thousand agents takes seconds. */
+function calibrate(runs: number): void {
+	const worlds = new Set(bounds.map(({ agents, harm }) => `${agents} ${harm}`));
+	for (const world of worlds) {
+		const of = bounds.filter(({ agents, harm }) => `${agents} ${harm}` === world);
+		for (const measured of measure(of, (agents) => (agents < 1_000 ? runs : Math.ceil(runs / 10)))) {
+			print(`${isBroken(measured) ? 'BROKEN' : 'holds '} ${measuredText(measured)}`);
+			if (isBroken(measured)) process.exitCode = 1;
+		}
+	}
+}
+
+const [what = '1', count] = process.argv.slice(2);
 const [first, last] = what.split('-').map(Number);
-if (last === undefined) await replay(first ?? 1, Number(lines));
+if (what === 'calibrate') calibrate(Number(count ?? 3_000));
+else if (last === undefined) await replay(first ?? 1, Number(count ?? 60));
 else await many(first ?? 1, last);

@@ -78,6 +78,16 @@ function coverageVerdict(tally: GateTally, coveragePercent: number): GateVerdict
 	return 100 * tally.judged >= coveragePercent * tally.n ? 'pass' : 'inconclusive';
 }
 
+/**
+ * What a step's end asks a gate. Where everyone who reports health was sick before, nobody in the step can show harm by it, and its
+ * dwell would never bring evidence: what the rollout has seen of all agents so far answers then, and nothing seen stays inconclusive.
+ */
+function evidenceTally(gate: GateName, step: Step, steps: readonly Step[]): GateTally {
+	const own = step.counters.gates[gate];
+	const allSick = gate === 'unhealthy-ratio' && own.capable > 0 && own.n + own.accepted === 0;
+	return allSick ? gateOver(steps, gate) : own;
+}
+
 function viewGate(gate: GateName, step: Step, steps: readonly Step[], rollout: Rollout): GateView {
 	const { thresholdPercent } = rollout.spec.gates[gate];
 	const latched = rollout.evidence.find((evidence) => evidence.gate === gate && evidence.verdict === 'fire');
@@ -86,7 +96,7 @@ function viewGate(gate: GateName, step: Step, steps: readonly Step[], rollout: R
 	}
 	const [own, all] = cohorts(step, steps, gate);
 	const firing = [own, all].find((cohort) => cohort !== undefined && fires(gate, cohort, thresholdPercent));
-	const tally = step.counters.gates[gate];
+	const tally = evidenceTally(gate, step, steps);
 	const verdict = firing === undefined ? coverageVerdict(tally, rollout.spec.coveragePercent) : 'fire';
 	const count = firing ?? own ?? { k: 0, n: 0 };
 	return {

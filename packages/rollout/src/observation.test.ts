@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { canary, minute, oneStep, outcomeOf, until } from './testing/scenario.js';
+import { canary, inStep, minute, oneStep, outcomeOf, until } from './testing/scenario.js';
 import { applies, type Behaviour, fails, goesAway, keepsSilent, RolloutWorld } from './testing/world.js';
 
 describe('gates', () => {
@@ -179,6 +179,24 @@ describe('gates', () => {
 		expect(world.count('TimedOut')).toBe(1);
 		world.ask('resume');
 		world.passUntil(({ rollout }) => rollout.currentStep === 1);
+	});
+
+	it('a step of agents that were all sick before asks what the whole rollout saw of their health', () => {
+		const world = new RolloutWorld({ strategy: canary([50, minute], [100, minute]), maxInFlight: 'unlimited' });
+		world.addAgents(4);
+		world.addAgents(4, { healthy: false });
+		world.start();
+		until(world, 'Completed');
+		expect(inStep(world).map(({ healthy }) => healthy)).toEqual([false, false, false, false]);
+	});
+
+	it('where everybody was sick before, nothing shows that the version does no harm', () => {
+		const world = new RolloutWorld({ strategy: oneStep });
+		world.addAgents(4, { healthy: false });
+		world.start();
+		until(world, 'Paused');
+		expect(world.rollout.pauseReasons).toEqual(['inconclusive']);
+		expect(world.rollout.evidence.map(({ gate }) => gate)).toEqual(['unhealthy-ratio']);
 	});
 
 	it('advance by force needs a reason, and overrides missing evidence only', () => {

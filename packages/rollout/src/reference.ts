@@ -115,6 +115,9 @@ export function rolloutReference(): string {
 		'## Gates',
 		'A gate fires when 100 · k > threshold · N, in whole numbers, for the current step or for all agents pushed by the rollout.',
 		tableOf(['gate', 'threshold', 'window', 'counts against it (k)', 'judged among (N)'], gates),
+		'In a step whose agents that report health were all sick before their push, `unhealthy-ratio` asks what the whole rollout has seen.',
+		'### What no gate can see in a small group',
+		'Of three agents every step is one agent, and a lost session, a timeout or a sick agent counts from the second on. A rejection stops the rollout at once, and so does a version that cuts off the first agent; a version that makes one of three agents ill, or any of them only after the last bake, is completed. A group of three shows whether a version can work at all, not how often it harms: let a larger group go first.',
 		'## Strategies',
 		tableOf(
 			['strategy', 'default'],

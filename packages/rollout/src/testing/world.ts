@@ -77,6 +77,8 @@ function fingerprint({
 
 /** One rollout over agents kept in maps: it does what the store and the gateways do, in the plainest way, and checks the sums after every decision. */
 export class RolloutWorld {
+	/** False: neither checks the sums nor keeps decisions and snapshots, for worlds that are run by the thousand. */
+	readonly #examined: boolean;
 	nowMs = 1_000_000;
 	rollout: Rollout;
 	environment: Environment = idleEnvironment;
@@ -90,7 +92,8 @@ export class RolloutWorld {
 	readonly offers: { readonly agentId: AgentId; readonly atMs: number; readonly seq: number }[] = [];
 	#commandCount = 0;
 
-	constructor(input: Partial<SpecInput> = {}) {
+	constructor(input: Partial<SpecInput> = {}, { examined = true }: { readonly examined?: boolean } = {}) {
+		this.#examined = examined;
 		this.rollout = newRollout({
 			id: rolloutId,
 			groupId: 'group-1' as GroupId,
@@ -157,7 +160,7 @@ export class RolloutWorld {
 	snapshot(): Snapshot {
 		const steps = [...this.steps.values()].toSorted((a, b) => a.index - b.index);
 		const needs = snapshotNeeds(this.rollout, steps);
-		const byRank = [...this.targets.values()].toSorted((a, b) => a.rank - b.rank);
+		const byRank = this.#byRank();
 		const page = (limit: number, wanted: (target: Target) => boolean) =>
 			byRank
 				.filter(wanted)
@@ -193,9 +196,10 @@ export class RolloutWorld {
 		const decision = decide(snapshot);
 		meanwhile();
 		if (!decision.changed) return decision;
+		this.#commit(snapshot, decision);
+		if (!this.#examined) return decision;
 		this.snapshots.push(snapshot);
 		this.decisions.push(decision);
-		this.#commit(snapshot, decision);
 		if (decision.targets.length > 0 || decision.events.length > 0) this.#checkSums();
 		return decision;
 	}
@@ -258,6 +262,17 @@ export class RolloutWorld {
 			.filter(({ agentId, inGroup }) => inGroup && !this.targets.has(agentId))
 			.slice(0, limit)
 			.map((agent) => ({ facts: this.#factsOf(agent.agentId), key: agent.key, hostname: agent.key, lastSeenMs: 0 }));
+	}
+
+	/** Ranks never change: the order only has to be made anew when somebody was added. */
+	#ranked: readonly AgentId[] = [];
+
+	#byRank(): readonly Target[] {
+		if (this.#ranked.length !== this.targets.size) {
+			const sorted = [...this.targets.values()].toSorted((a, b) => a.rank - b.rank);
+			this.#ranked = sorted.map(({ agentId }) => agentId);
+		}
+		return this.#ranked.flatMap((agentId) => this.targets.get(agentId) ?? []);
 	}
 
 	readonly #seen = new Map<AgentId, string>();
