@@ -21,7 +21,7 @@ named as materialized (
 held as materialized (
 	select
 		a.id, a.instance_uid, a.session_epoch, a.gateway, a.sequence_num, a.capabilities, a.description is not null as described,
-		a.healthy, a.start_time_nanos, a.reported_hash, a.reported_status
+		a.healthy, a.start_time_nanos, a.reported_hash, a.reported_status, a.components_hash
 	from agent a where a.id in (select agent_id from named) order by a.id for no key update
 ),
 transports as (
@@ -69,11 +69,12 @@ select
 	t.reported_hash as "reportedHash",
 	t.reported_status as "reportedStatus",
 	e.hash as "effectiveHash",
+	t.components_hash as "componentsHash",
 	t.gateway as "previousGateway",
 	t.session_epoch as "previousEpoch"
 from named n
 join taken t on t.id = n.agent_id
 left join agent_effective_config e on e.agent_id = t.id
 union all
-select n.n, n.new_id, n.uid, 1, true, null, 0, false, null, null, null, null, null, null, null
+select n.n, n.new_id, n.uid, 1, true, null, 0, false, null, null, null, null, null, null, null, null
 from named n where n.new_id in (select id from created);

@@ -13,7 +13,7 @@ reports as materialized (
 		description jsonb, agent_type text, agent_version text, hostname text,
 		healthy boolean, health jsonb, flips bigint, restarts bigint, start_time_nanos text,
 		reported_hash bytea, reported_status text, reported_error text,
-		effective_hash bytea, effective_files jsonb,
+		effective_hash bytea, effective_files jsonb, components_hash bytea,
 		match_seq bigint, match_verdict text, match_detail text,
 		seq bigint, answer text, rank int, error text, age_ms float8,
 		disconnected text
@@ -119,6 +119,7 @@ agents_written as (
 		reported_hash = case when j.reported_status is null then a.reported_hash else j.reported_hash end,
 		reported_status = coalesce(j.reported_status, a.reported_status),
 		reported_error = case when j.reported_status is null then a.reported_error else j.reported_error end,
+		components_hash = coalesce(j.components_hash, a.components_hash),
 		proven_version = p.proven,
 		previous_proven_version = p.previous,
 		gateway = case when j.disconnected is null then a.gateway end,

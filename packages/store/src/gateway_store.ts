@@ -1,10 +1,12 @@
 import type { AgentId, GatewayId, RolloutId, VersionId } from '@ampora/runtime';
 import { newId } from '@ampora/runtime';
+import { cataloguesMax } from './catalogues.js';
 import * as statements from './gen/sql.js';
 import { answerRank } from './offers.js';
 import type {
 	AgentReport,
 	AnswerFact,
+	CatalogueClaim,
 	ConfigFile,
 	ConnectedAgent,
 	ConnectRequest,
@@ -148,6 +150,7 @@ function reportRow(report: AgentReport, answer: AnswerFact | undefined) {
 			reported_error: remoteConfig.error,
 		}),
 		...(effective && { effective_hash: hex(effective.hash), effective_files: effective.files.map(storedFile) }),
+		...(report.componentsHash && { components_hash: hex(report.componentsHash) }),
 		...(effectiveMatch && {
 			match_seq: effectiveMatch.seq,
 			match_verdict: effectiveMatch.verdict,
@@ -276,6 +279,15 @@ export const createGatewayStore = (sql: Sql): GatewayStore => ({
 	},
 	changedAssignments: (lease, cursor) => changedAssignments(sql, lease, cursor),
 	flushReports: (lease, reports) => flushReports(sql, lease, reports),
+	async claimCatalogues(sessions) {
+		const wanted = sessions.map(({ agentId, sessionEpoch }) => ({ agent_id: agentId, session_epoch: sessionEpoch }));
+		const params = [JSON.stringify(wanted), cataloguesMax];
+		return repeating(() => sql.query<{ agentId: AgentId; claim: CatalogueClaim }>(statements.claimCatalogues, params));
+	},
+	async saveCatalogue({ agentId, sessionEpoch }, hash, components) {
+		const params = [agentId, sessionEpoch, hex(hash), JSON.stringify(components), cataloguesMax];
+		await sql.query(statements.saveCatalogue, params);
+	},
 	versionFiles: (versionId) => versionFiles(sql, versionId),
 	async enrollmentTokenValid(tokenHash) {
 		const rows = await sql.query('select from enrollment_token where token_hash = $1 and revoked_at is null', [

@@ -38,6 +38,8 @@ export interface ConnectedAgent {
 	readonly reportedStatus: 'unset' | 'applied' | 'applying' | 'failed' | null;
 	/** sha256 of the stored effective config. */
 	readonly effectiveHash: Uint8Array | null;
+	/** What it last called the set of its components. */
+	readonly componentsHash: Uint8Array | null;
 	/** The session it replaces, when that one was still open. */
 	readonly previous: { readonly gateway: GatewayId; readonly sessionEpoch: number } | null;
 }
@@ -132,9 +134,17 @@ export interface AgentReport {
 		readonly verdict: 'match' | 'mismatch';
 		readonly detail: string | null;
 	};
+	/** What it calls the set of its components. */
+	readonly componentsHash?: Uint8Array;
 	readonly answers?: readonly AnswerFact[];
 	readonly disconnected?: 'goodbye' | 'lost' | 'drained';
 }
+
+/** Types of components by section (`receivers`, …); empty when an agent gives no details. */
+export type CatalogueComponents = Readonly<Record<string, readonly string[]>>;
+
+/** `known`: it is in the store. `ask`: this agent is to be asked for it now. `wait`: another one was. */
+export type CatalogueClaim = 'known' | 'ask' | 'wait';
 
 export interface FlushResult {
 	/** A newer session exists: this gateway has to close its own. */
@@ -184,6 +194,20 @@ export interface GatewayStore {
 	): Promise<{ assignments: readonly CurrentAssignment[]; cursor: string }>;
 	/** Writes all that changed in one statement and signals the rollouts concerned. */
 	flushReports(lease: GatewayLease, reports: readonly AgentReport[]): Promise<FlushResult>;
+	/**
+	 * For each session whose catalogue may be missing: whether to ask it. Of all agents that share a catalogue one is asked, by whichever
+	 * gateway; again when that session ended, or did not answer for 2, 4, 8 … up to 64 minutes. Sessions that are over, or whose agent has
+	 * named no hash, are left out of the answer.
+	 */
+	claimCatalogues(
+		sessions: readonly { agentId: AgentId; sessionEpoch: number }[],
+	): Promise<readonly { agentId: AgentId; claim: CatalogueClaim }[]>;
+	/** Keeps what this session says it has, where nobody has said so before and `hash` is the one it reported last. */
+	saveCatalogue(
+		session: { agentId: AgentId; sessionEpoch: number },
+		hash: Uint8Array,
+		components: CatalogueComponents,
+	): Promise<void>;
 	/** Files of a version; null when there is no such version. Immutable once published: may be cached. */
 	versionFiles(versionId: VersionId): Promise<{ files: readonly ConfigFile[]; contentHash: Uint8Array } | null>;
 	/** Is this the sha256 of an enrollment token that was not revoked. */

@@ -114,6 +114,8 @@ export const agent = pgTable(
 		reportedHash: bytea('reported_hash'),
 		reportedStatus: text('reported_status', { enum: ['unset', 'applied', 'applying', 'failed'] }),
 		reportedError: text('reported_error'),
+		/** What it calls the set of components it has; with type and version the key of its catalogue. */
+		componentsHash: bytea('components_hash'),
 		/** The last version it answered Applied to with no Failed or Reverted since, and the one before. */
 		provenVersion: uuid('proven_version'),
 		previousProvenVersion: uuid('previous_proven_version'),
@@ -142,6 +144,26 @@ export const agentEffectiveConfig = pgTable('agent_effective_config', {
 	files: jsonb('files').$type<{ name: string; contentType: string; body: string }[]>().notNull(),
 	receivedAt: instant('received_at').notNull(),
 });
+
+/** What components the builds of agents have, as one agent of each said; those that call it the same share it. */
+export const componentCatalogue = pgTable(
+	'component_catalogue',
+	{
+		/** Agent type and version; '' where an agent says none. */
+		distribution: text('distribution').notNull(),
+		version: text('version').notNull(),
+		hash: bytea('hash').notNull(),
+		/** {receivers: [types], …}; without any type when the agent gave no details, null until one answers. */
+		components: jsonb('components').$type<Record<string, string[]>>(),
+		receivedAt: instant('received_at'),
+		/** The session that was asked last, and how often anybody was. */
+		askedAgent: uuid('asked_agent'),
+		askedEpoch: whole('asked_epoch'),
+		askedAt: instant('asked_at'),
+		asks: integer('asks').notNull().default(0),
+	},
+	(table) => [primaryKey({ columns: [table.distribution, table.version, table.hash] })],
+);
 
 /** What an agent should run now. The one choke point: gateways read it before every offer, and only the engine's decisions and default rules write it. */
 export const assignment = pgTable(

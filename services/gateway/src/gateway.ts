@@ -4,6 +4,7 @@ import type { GatewayStore } from '@ampora/store';
 import type { Health, Logger, MetricsRegistry, Tracer } from '@ampora/telemetry';
 import type { WebSocket } from 'ws';
 import { Admission, type AdmissionDeps } from './admission/admission.js';
+import { Catalogues } from './components/catalogues.js';
 import { Inbox } from './dispatch/inbox.js';
 import { EffectiveJudge } from './effective/judge.js';
 import { createMatcher, type Matcher } from './effective/matcher.js';
@@ -124,7 +125,8 @@ class RunningGateway implements Gateway {
 		const matcher = deps.matcher ?? createMatcher({ queueBytesMax: limits.matchQueueBytesMax, log });
 		const judge = new EffectiveJudge({ ...shared, match: matcher.match, versions, flusher, desk });
 		const heartbeats = new HeartbeatOffers(config.heartbeat);
-		const exchange = new Exchange({ ...shared, sessions, flusher, desk, judge, heartbeats });
+		const catalogues = new Catalogues({ ...shared, flusher });
+		const exchange = new Exchange({ ...shared, sessions, flusher, desk, judge, heartbeats, catalogues });
 		const seat: AdmissionDeps['seat'] = (applicant, session) => this.#intake.seat(applicant, session);
 		const admission = new Admission({ ...shared, lease, sessions, flusher, exchange, seat });
 		this.#lease = lease;
@@ -162,6 +164,7 @@ class RunningGateway implements Gateway {
 			sessions,
 			pollers: this.#pollers,
 			exchange,
+			catalogues,
 			enrollment: this.#enrollment,
 			onError: (error) => log.error('a sweep failed', { error }),
 		});

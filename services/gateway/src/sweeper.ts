@@ -1,4 +1,5 @@
 import type { Clock } from '@ampora/runtime';
+import type { Catalogues } from './components/catalogues.js';
 import type { Enrollment } from './endpoint/enrollment.js';
 import type { Pollers } from './endpoint/pollers.js';
 import type { GatewayLimits } from './limits.js';
@@ -13,6 +14,7 @@ export interface SweeperDeps {
 	readonly sessions: Sessions;
 	readonly pollers: Pollers;
 	readonly exchange: Exchange;
+	readonly catalogues: Pick<Catalogues, 'sweep'>;
 	readonly enrollment: Enrollment;
 	readonly onError: (error: unknown) => void;
 }
@@ -45,6 +47,7 @@ export class Sweeper {
 			if (signal.aborted) return;
 			try {
 				this.#sweepSessions();
+				void this.deps.catalogues.sweep();
 				if (round % slowRounds === 0) await this.#sweepCarriers();
 			} catch (error) {
 				this.deps.onError(error);

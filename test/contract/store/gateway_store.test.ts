@@ -63,6 +63,7 @@ describe.each(adapters)('gateway store on $name', ({ open }) => {
 				sequenceNum: 41,
 				health: { healthy: false, tree: {}, flips: 1, restarts: 0, startTimeNanos: '17' },
 				remoteConfig: { hash: Uint8Array.of(1), status: 'failed', error: 'no' },
+				componentsHash: Uint8Array.of(3),
 				effective: { hash: Uint8Array.of(2), files: [{ name: '', contentType: '', body: Uint8Array.of(0, 255) }] },
 				description: { identifying: {}, nonIdentifying: {}, agentType: 'a', agentVersion: '1', hostname: 'h' },
 			}));
@@ -74,6 +75,7 @@ describe.each(adapters)('gateway store on $name', ({ open }) => {
 				...{ agentId: agent.agentId, instanceUid: agent.instanceUid, sessionEpoch: 2, isNew: false, sequenceNum: 41 },
 				...{ capabilities: 0x1807n, described: true, healthy: false, startTimeNanos: '17' },
 				...{ reportedHash: Uint8Array.of(1), reportedStatus: 'failed', effectiveHash: Uint8Array.of(2) },
+				componentsHash: Uint8Array.of(3),
 				previous: { gateway: stage.lease.gateway, sessionEpoch: 1 },
 			});
 		});

@@ -15,6 +15,7 @@ import type {
 } from '../ports.js';
 import { StoreUnavailable } from '../store_unavailable.js';
 import { ungroupedGroupId } from '../ungrouped.js';
+import { catalogueMoves } from './catalogue_moves.js';
 import { type MemoryAgent, type MemoryAssignment, type MemoryState, quarantineKey, sameBytes } from './state.js';
 
 /** Every move is synchronous, and so atomic. */
@@ -47,6 +48,7 @@ function newAgent(state: MemoryState, instanceUid: string): MemoryAgent {
 		...{ gateway: null, incarnation: null, lastGateway: null, disconnectedAtMs: null, disconnectReason: null },
 		...{ sequenceNum: null, capabilities: 0, description: null, healthy: null, healthFlips: 0, restarts: 0 },
 		...{ startTimeNanos: null, reportedHash: null, reportedStatus: null, effectiveHash: null },
+		componentsHash: null,
 		...{ provenVersion: null, previousProvenVersion: null, lastSeenMs: state.nowMs() },
 	};
 	state.agents.set(agent.id, agent);
@@ -75,6 +77,7 @@ function connect(state: MemoryState, lease: GatewayLease, { instanceUid }: Conne
 		reportedHash: before.reportedHash,
 		reportedStatus: before.reportedStatus,
 		effectiveHash: before.effectiveHash,
+		componentsHash: before.componentsHash,
 		previous: before.gateway === null ? null : { gateway: before.gateway, sessionEpoch: before.sessionEpoch },
 	};
 }
@@ -200,6 +203,7 @@ function foldFacts(agent: MemoryAgent, report: AgentReport, nowMs: number): bool
 	agent.reportedHash = remoteConfig?.hash ?? agent.reportedHash;
 	agent.reportedStatus = remoteConfig?.status ?? agent.reportedStatus;
 	agent.effectiveHash = report.effective?.hash ?? agent.effectiveHash;
+	agent.componentsHash = report.componentsHash ?? agent.componentsHash;
 	return changed;
 }
 
@@ -312,6 +316,7 @@ export const gatewayMoves = (state: MemoryState): GatewayMoves => ({
 		requireLease(state, lease);
 		return flush(state, lease, reports);
 	},
+	...catalogueMoves(state),
 	versionFiles: (versionId) => state.versions.get(versionId) ?? null,
 	enrollmentTokenValid: (tokenHash) => state.enrollmentTokens.has(Buffer.from(tokenHash).toString('hex')),
 });

@@ -2,7 +2,14 @@ import type { Back, Decision, Step, Target } from '@ampora/rollout';
 import type { AgentId, Clock, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { AuditLine } from '../engine/commit_decision.js';
 import type { OpenCommand } from '../engine/load_snapshot.js';
-import type { AgentReport, ConfigFile, CurrentAssignment, JournalEntry, Rollout } from '../ports.js';
+import type {
+	AgentReport,
+	CatalogueComponents,
+	ConfigFile,
+	CurrentAssignment,
+	JournalEntry,
+	Rollout,
+} from '../ports.js';
 import { isUnsettled, type Watching } from '../rollout_rows.js';
 import { ungroupedGroupId } from '../ungrouped.js';
 
@@ -36,9 +43,16 @@ export interface MemoryAgent {
 	reportedHash: Uint8Array | null;
 	reportedStatus: NonNullable<AgentReport['remoteConfig']>['status'] | null;
 	effectiveHash: Uint8Array | null;
+	componentsHash: Uint8Array | null;
 	provenVersion: VersionId | null;
 	previousProvenVersion: VersionId | null;
 	lastSeenMs: number;
+}
+
+export interface MemoryCatalogue {
+	components: CatalogueComponents | null;
+	asked: { readonly agentId: AgentId; readonly epoch: number; readonly atMs: number } | null;
+	asks: number;
 }
 
 export interface MemoryAssignment {
@@ -123,6 +137,8 @@ export class MemoryState {
 	readonly leases = new Map<string, { holder: string; epoch: number; expiresAtMs: number }>();
 	readonly audit: AuditLine[] = [];
 	readonly enrollmentTokens = new Set<string>();
+	/** By distribution, version and hash. */
+	readonly catalogues = new Map<string, MemoryCatalogue>();
 	#lastId = 0;
 
 	constructor(

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import {
 	type AgentDescription,
+	type AvailableComponents,
 	type ComponentHealth,
 	configHash,
 	type DecodeError,
@@ -21,6 +22,7 @@ export interface ChangedParts {
 	readonly health?: Changed<ComponentHealth>;
 	readonly effective?: Changed<EffectiveConfig>;
 	readonly status?: Changed<RemoteConfigStatus>;
+	readonly components?: Changed<AvailableComponents>;
 }
 interface Changed<T> {
 	readonly value: T;
@@ -31,7 +33,10 @@ const nothing: ChangedParts = {};
 
 const digestOf = (bytes: Uint8Array): string => hash('sha1', bytes, 'base64');
 
-type Known = Pick<AgentSession, 'descriptionDigest' | 'healthDigest' | 'effectiveDigest' | 'statusDigest'>;
+type Known = Pick<
+	AgentSession,
+	'descriptionDigest' | 'healthDigest' | 'effectiveDigest' | 'statusDigest' | 'componentsDigest'
+>;
 
 /** Decodes what changed, and changes nothing: a message is taken whole or refused whole. */
 export function changedParts(
@@ -41,7 +46,7 @@ export function changedParts(
 ): Result<ChangedParts, DecodeError> {
 	let changed: ChangedParts = nothing;
 	const look = <T>(
-		name: 'agentDescription' | 'health' | 'effectiveConfig' | 'remoteConfigStatus',
+		name: 'agentDescription' | 'health' | 'effectiveConfig' | 'remoteConfigStatus' | 'availableComponents',
 		key: keyof ChangedParts,
 		lastDigest: string,
 	): DecodeError | undefined => {
@@ -58,7 +63,8 @@ export function changedParts(
 		look('agentDescription', 'description', known.descriptionDigest) ??
 		look('health', 'health', known.healthDigest) ??
 		look('effectiveConfig', 'effective', known.effectiveDigest) ??
-		look('remoteConfigStatus', 'status', known.statusDigest);
+		look('remoteConfigStatus', 'status', known.statusDigest) ??
+		look('availableComponents', 'components', known.componentsDigest);
 	return error ? { ok: false, error } : ok(changed);
 }
 
@@ -68,6 +74,7 @@ export function fold(session: AgentSession, unsaved: Unsaved, changed: ChangedPa
 	if (changed.health) foldHealth(session, unsaved, changed.health);
 	if (changed.effective) foldEffective(session, unsaved, changed.effective);
 	if (changed.status) foldStatus(session, unsaved, changed.status, limits.errorTextMax);
+	if (changed.components) foldComponents(session, unsaved, changed.components);
 }
 
 function foldDescription(session: AgentSession, unsaved: Unsaved, { value, digest }: Changed<AgentDescription>): void {
@@ -115,4 +122,19 @@ function foldStatus(
 	session.reportedStatus = value.status;
 	session.reportedError = truncated(value.errorMessage, errorTextMax);
 	unsaved.remoteConfig = { hash: value.lastRemoteConfigHash, status: value.status, error: session.reportedError };
+}
+
+/** What agents call the set of their components, at most; any other is as good as none. */
+const componentsHashBytesMax = 64;
+
+function foldComponents(
+	session: AgentSession,
+	unsaved: Unsaved,
+	{ value, digest }: Changed<AvailableComponents>,
+): void {
+	session.componentsDigest = digest;
+	const { hash } = value;
+	if (hash.length === 0 || hash.length > componentsHashBytesMax) return;
+	session.componentsHash = hash;
+	unsaved.componentsHash = hash;
 }

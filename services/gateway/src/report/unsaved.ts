@@ -7,6 +7,7 @@ type Part =
 	| 'remoteConfig'
 	| 'effective'
 	| 'effectiveMatch'
+	| 'componentsHash'
 	| 'disconnected';
 
 /** An answer as it was heard; its age is computed when it is written. */

@@ -9,6 +9,7 @@ import {
 import { type Clock, newId } from '@ampora/runtime';
 import { type GatewayStore, StoreUnavailable } from '@ampora/store';
 import type { Logger } from '@ampora/telemetry';
+import type { Catalogues } from '../components/catalogues.js';
 import type { EffectiveJudge } from '../effective/judge.js';
 import type { GatewayLimits } from '../limits.js';
 import type { OfferDesk } from '../offer/desk.js';
@@ -32,6 +33,7 @@ export interface ExchangeDeps {
 	readonly desk: OfferDesk;
 	readonly judge: EffectiveJudge;
 	readonly heartbeats: HeartbeatOffers;
+	readonly catalogues: Pick<Catalogues, 'consider' | 'received'>;
 	readonly meters: GatewayMeters;
 	readonly store: Pick<GatewayStore, 'renameAgent'>;
 	readonly log: Logger;
@@ -41,11 +43,18 @@ export interface ExchangeDeps {
 const fullStateWaitMs = 10_000;
 const fullStateIntervalMs = 1_000;
 
-const digestsOf = ({ descriptionDigest, healthDigest, effectiveDigest, statusDigest }: AgentSession) => ({
+const digestsOf = ({
 	descriptionDigest,
 	healthDigest,
 	effectiveDigest,
 	statusDigest,
+	componentsDigest,
+}: AgentSession) => ({
+	descriptionDigest,
+	healthDigest,
+	effectiveDigest,
+	statusDigest,
+	componentsDigest,
 });
 
 type Content = { -readonly [Name in keyof ServerContent]: ServerContent[Name] };
@@ -142,8 +151,8 @@ export class Exchange {
 		session.sequence = bounded(message.sequenceNum);
 		session.fingerprint = fingerprint;
 		this.#foldCapabilities(session, inbound);
-		if (changed.description || changed.health || changed.effective || changed.status)
-			fold(session, this.deps.flusher.unsaved(session), changed, this.deps.limits);
+		if (Object.keys(changed).length > 0) fold(session, this.deps.flusher.unsaved(session), changed, this.deps.limits);
+		this.#followComponents(session, changed);
 		this.#followFullState(session, message.parts.agentDescription !== undefined, standing);
 		if (message.parts.remoteConfigStatus) {
 			this.#acknowledge(session);
@@ -151,6 +160,12 @@ export class Exchange {
 		}
 		const effective = message.parts.effectiveConfig;
 		if (effective) this.deps.judge.effectiveReported(session, effective);
+	}
+
+	/** Who it is or what it has may be new, or nobody asked before. */
+	#followComponents(session: AgentSession, { components, description }: ChangedParts): void {
+		if (components && components.value.components.size > 0) this.deps.catalogues.received(session, components.value);
+		else if (components || description || !session.greeted) this.deps.catalogues.consider(session);
 	}
 
 	#foldCapabilities(session: AgentSession, { message }: Inbound): void {
@@ -216,6 +231,8 @@ export class Exchange {
 		session.greeted = true;
 		if (uid !== session.uid) content.newInstanceUid = session.uid;
 		if (standing !== 'repeat' && this.#askFullState(session, now)) content.reportFullState = true;
+		if (session.componentsOwed) content.reportAvailableComponents = true;
+		session.componentsOwed = false;
 		const heartbeat = this.deps.heartbeats.offerFor(session);
 		if (heartbeat) content.shared = [heartbeat];
 		return Object.keys(content).length > 0 ? content : null;

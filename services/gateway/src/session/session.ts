@@ -74,11 +74,15 @@ export class AgentSession {
 	reportedStatus: 'unset' | 'applied' | 'applying' | 'failed' | null;
 	reportedError = '';
 	effectiveHash: Uint8Array | null;
+	componentsHash: Uint8Array | null;
 	/** Digests of the sub-messages last heard, so that only changed ones are decoded. */
 	descriptionDigest = '';
 	healthDigest = '';
 	effectiveDigest = '';
 	statusDigest = '';
+	componentsDigest = '';
+	/** It is to be asked what its components are. */
+	componentsOwed = false;
 
 	/** What the agent should run, as last read. */
 	assignment: CurrentAssignment | null = null;
@@ -119,6 +123,7 @@ export class AgentSession {
 		this.reportedHash = connected.reportedHash?.length ? connected.reportedHash : null;
 		this.reportedStatus = connected.reportedStatus;
 		this.effectiveHash = connected.effectiveHash;
+		this.componentsHash = connected.componentsHash;
 		this.lastHeardMs = nowMs;
 		this.allowance = frameBurst;
 		this.allowanceAtMs = nowMs;

@@ -30,7 +30,7 @@ export function aSession(known: Partial<ConnectedAgent> = {}, carrier: Carrier =
 	const connected: ConnectedAgent = {
 		...{ agentId: newId<AgentId>(), instanceUid: newUid(), sessionEpoch: 1, isNew: false, sequenceNum: 0 },
 		...{ capabilities: fullCapabilities, described: true, healthy: null, startTimeNanos: null },
-		...{ reportedHash: null, reportedStatus: null, effectiveHash: null, previous: null },
+		...{ reportedHash: null, reportedStatus: null, effectiveHash: null, componentsHash: null, previous: null },
 		...known,
 	};
 	const session = new AgentSession(carrier, connected, [], 0, 100);

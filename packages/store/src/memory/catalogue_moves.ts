@@ -1,0 +1,55 @@
+import type { AgentId } from '@ampora/runtime';
+import { cataloguesMax } from '../catalogues.js';
+import type { CatalogueClaim, CatalogueComponents } from '../ports.js';
+import { copy, type MemoryAgent, type MemoryState, sameBytes } from './state.js';
+
+type Session = { readonly agentId: AgentId; readonly sessionEpoch: number };
+
+const minuteMs = 60_000;
+
+const keyOf = ({ description, componentsHash }: MemoryAgent): string =>
+	JSON.stringify([
+		description?.agentType ?? '',
+		description?.agentVersion ?? '',
+		Buffer.from(componentsHash ?? []).toString('hex'),
+	]);
+
+function present(state: MemoryState, { agentId, sessionEpoch }: Session): MemoryAgent | undefined {
+	const agent = state.agents.get(agentId);
+	return agent?.sessionEpoch === sessionEpoch && agent.componentsHash !== null ? agent : undefined;
+}
+
+function claim(state: MemoryState, agent: MemoryAgent): CatalogueClaim {
+	const key = keyOf(agent);
+	const known = state.catalogues.get(key);
+	if (known?.components) return 'known';
+	if (known === undefined && state.catalogues.size >= cataloguesMax) return 'wait';
+	if (known?.asked && !lapsed(state, known.asked, known.asks)) return 'wait';
+	const asked = { agentId: agent.id, epoch: agent.sessionEpoch, atMs: state.nowMs() };
+	state.catalogues.set(key, { components: null, asked, asks: (known?.asks ?? 0) + 1 });
+	return 'ask';
+}
+
+function lapsed(state: MemoryState, asked: { agentId: AgentId; epoch: number; atMs: number }, asks: number): boolean {
+	const agent = state.agents.get(asked.agentId);
+	const connected = agent?.sessionEpoch === asked.epoch && agent.gateway !== null;
+	return !connected || asked.atMs < state.nowMs() - 2 ** Math.min(asks, 6) * minuteMs;
+}
+
+export const catalogueMoves = (state: MemoryState) => ({
+	claimCatalogues: (sessions: readonly Session[]) =>
+		sessions
+			.toSorted((a, b) => (a.agentId < b.agentId ? -1 : 1))
+			.flatMap((session) => {
+				const agent = present(state, session);
+				return agent ? [{ agentId: agent.id, claim: claim(state, agent) }] : [];
+			}),
+	saveCatalogue(session: Session, hash: Uint8Array, components: CatalogueComponents): void {
+		const agent = present(state, session);
+		if (!agent || !sameBytes(agent.componentsHash, hash)) return;
+		const key = keyOf(agent);
+		const known = state.catalogues.get(key);
+		if (known?.components || (known === undefined && state.catalogues.size >= cataloguesMax)) return;
+		state.catalogues.set(key, { asked: null, asks: 0, ...known, components: copy(components) });
+	},
+});
