@@ -54,6 +54,33 @@ export const agentSummary = z
 	.meta({ id: 'AgentSummary' });
 export type AgentSummary = z.infer<typeof agentSummary>;
 
+/** Component types by section, in alphabetical order. */
+const componentTypes = z
+	.object({
+		receivers: z.array(z.string()),
+		processors: z.array(z.string()),
+		exporters: z.array(z.string()),
+		connectors: z.array(z.string()),
+		extensions: z.array(z.string()),
+	})
+	.meta({ id: 'ComponentTypes' });
+
+/** What the builds of agents have, as one agent of each said. */
+export const catalogue = z
+	.object({
+		/** Agent type and version. */
+		distribution: z.string(),
+		version: z.string(),
+		/** What agents call it. */
+		hash: z.string(),
+		/** Null: no agent has told yet, or none gives details. */
+		components: componentTypes.nullable(),
+		receivedAt: instant.nullable(),
+		agents: z.number().int(),
+	})
+	.meta({ id: 'ComponentCatalogue' });
+export type CatalogueAnswer = z.infer<typeof catalogue>;
+
 export const agent = agentSummary
 	.extend({
 		transport: z.enum(['websocket', 'http']).nullable(),
@@ -79,6 +106,8 @@ export const agent = agentSummary
 				files: z.array(z.object({ name: z.string(), contentType: z.string(), body: z.string() })),
 			})
 			.nullable(),
+		/** Null: it names no catalogue. `catalogue` null: nobody knows what is in it. */
+		components: z.object({ hash: z.string(), catalogue: componentTypes.nullable() }).nullable(),
 		createdAt: instant,
 	})
 	.meta({ id: 'Agent' });

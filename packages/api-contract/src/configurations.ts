@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, name } from './fields.js';
+import { id, instant, name, reference } from './fields.js';
 
 export const filesMax = 32;
 
@@ -62,6 +62,39 @@ export type Version = z.infer<typeof version>;
 /** Findings of severity `error` block publishing; `publishable` says whether there are none. */
 export const validation = z.object({ publishable: z.boolean(), findings: z.array(finding) }).meta({ id: 'Validation' });
 export type Validation = z.infer<typeof validation>;
+
+export const compatibilityQuery = z.strictObject({
+	group: reference.optional().meta({ description: 'Only agents of this group.' }),
+	agent: reference.optional().meta({ description: 'Only this agent.' }),
+});
+const fit = z.enum(['has', 'lacks', 'unknown']);
+const count = z.number().int();
+/** Whether agents have the components that a version configures. Unknown is not compatible: nobody can say. */
+export const versionCompatibility = z
+	.object({
+		version: z.string(),
+		/** Written `receivers/otlp`. */
+		needs: z.array(z.string()),
+		agents: count,
+		has: count,
+		lacks: count,
+		unknown: count,
+		/** What is lacking, and to how many agents, with some of them. */
+		missing: z.array(z.object({ component: z.string(), agents: count, examples: z.array(id) })),
+		/** The same by kind of agent. */
+		builds: z.array(
+			z.object({
+				distribution: z.string(),
+				version: z.string(),
+				hash: z.string().nullable(),
+				agents: count,
+				fit,
+				lacks: z.array(z.string()),
+			}),
+		),
+	})
+	.meta({ id: 'VersionCompatibility' });
+export type VersionCompatibility = z.infer<typeof versionCompatibility>;
 
 export const published = z
 	.object({ version: versionSummary, findings: z.array(finding) })

@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { agent, agentSummary, agentsQuery, fleet } from './agents.js';
+import { agent, agentSummary, agentsQuery, catalogue, fleet } from './agents.js';
 import {
+	compatibilityQuery,
 	configuration,
 	configurationInput,
 	filesInput,
 	published,
 	validation,
 	version,
+	versionCompatibility,
 	versionSummary,
 } from './configurations.js';
 import type { ErrorCode } from './errors.js';
@@ -210,6 +212,16 @@ export const routes = {
 		errors: ['not-found', 'version-not-published', 'version-in-use'],
 	}),
 
+	getVersionCompatibility: route('GET', '/configurations/:configuration/versions/:number/compatibility', {
+		tag: 'Versions',
+		role: 'Viewer',
+		summary: 'How many agents have, lack, or may lack the components of a version',
+		params: inVersion,
+		query: compatibilityQuery,
+		answers: { 200: versionCompatibility },
+		errors: ['not-found', 'config-invalid'],
+	}),
+
 	createGroup: route('POST', '/groups', {
 		tag: 'Groups',
 		role: 'Operator',
@@ -281,6 +293,14 @@ export const routes = {
 		params: z.object({ agent: id }),
 		answers: { 200: agent },
 		errors: ['not-found'],
+	}),
+
+	listCatalogues: route('GET', '/component-catalogues', {
+		tag: 'Agents',
+		role: 'Viewer',
+		summary: 'What components the builds of agents have',
+		query: page,
+		answers: { 200: pageOf(catalogue) },
 	}),
 
 	createRollout: route('POST', '/rollouts', {

@@ -3,6 +3,7 @@ import { agentCapabilities } from '@ampora/opamp';
 import { ok } from '@ampora/runtime';
 import type { AgentFilter, AgentRow, Repositories } from '@ampora/store';
 import type { Caller } from './caller.js';
+import { toComponents } from './compatibility.js';
 import { instantShape, rowAfter, rowCursor } from './cursor.js';
 import { notFound, type Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
@@ -59,11 +60,19 @@ const toEffective = (effective: Effective): Agent['effectiveConfig'] =>
 		})),
 	};
 
+/** Its catalogue is that of every agent of the same build. */
+async function componentsOf({ catalogues }: Repositories, { agent }: AgentRow): Promise<Agent['components']> {
+	const [build] = agent.componentsHash === null ? [] : await catalogues.builds({ agentId: agent.id });
+	if (!build?.hash) return null;
+	return { hash: build.hash, catalogue: toComponents(build.components) };
+}
+
 async function toAgent(repositories: Repositories, row: AgentRow): Promise<Agent> {
 	const { agent, assignment } = row;
-	const [effective, quarantined] = await Promise.all([
+	const [effective, quarantined, components] = await Promise.all([
 		repositories.agents.effectiveConfig(agent.id),
 		repositories.agents.quarantined(agent.id),
+		componentsOf(repositories, row),
 	]);
 	const versions = [assignment?.versionId, agent.provenVersion, ...quarantined.map(({ versionId }) => versionId)];
 	const refs = await repositories.configurations.versionRefs(versions.filter((id) => typeof id === 'string'));
@@ -85,6 +94,7 @@ async function toAgent(repositories: Repositories, row: AgentRow): Promise<Agent
 			at: at.toISOString(),
 		})),
 		effectiveConfig: toEffective(effective),
+		components,
 		createdAt: agent.createdAt.toISOString(),
 	};
 }

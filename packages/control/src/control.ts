@@ -4,6 +4,7 @@ import { isStoreAway } from '@ampora/store';
 import { agentUseCases } from './agents.js';
 import { auditUseCases } from './audit.js';
 import { authorise, type Caller, type Origin } from './caller.js';
+import { compatibilityUseCases } from './compatibility.js';
 import { configurationUseCases } from './configurations.js';
 import { type ControlError, type Outcome, refuse } from './errors.js';
 import { groupUseCases } from './groups.js';
@@ -49,6 +50,7 @@ export function createControl(deps: ControlDeps): Control {
 		...identityUseCases(),
 		...configurationUseCases(deps),
 		...versionUseCases(deps),
+		...compatibilityUseCases(deps),
 		...groupUseCases(deps),
 		...agentUseCases(deps),
 		...rolloutUseCases(deps),

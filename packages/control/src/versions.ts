@@ -37,7 +37,7 @@ export async function findVersion(repositories: VersionsOf, reference: string, l
 }
 
 /** A version as addresses name it: configuration by name or id, and number. */
-async function versionAt(
+export async function versionAt(
 	repositories: VersionsOf,
 	{ configuration, number }: { configuration: string; number: number },
 	lock = false,

@@ -1,4 +1,4 @@
-import type { Agent, AgentSummary, QueryOf } from '@ampora/api-contract';
+import type { Agent, AgentSummary, CatalogueAnswer, QueryOf } from '@ampora/api-contract';
 import type { Command } from 'commander';
 import type { Io } from '../io.js';
 import { facts, table, when } from '../output/table.js';
@@ -61,6 +61,16 @@ export function addAgents(program: Command, io: Io): void {
 			}),
 		);
 	agents
+		.command('catalogues')
+		.description('what components the builds of agents have')
+		.option('--limit <n>', 'at most so many', wholeNumber, 1000)
+		.action(
+			inSession(io, async (session, { limit }: { limit: number }) => {
+				const items = await collectPages(limit, (query) => session.call('listCatalogues', { query }));
+				session.print(items, catalogueTable);
+			}),
+		);
+	agents
 		.command('count')
 		.description('how many there are, by connection, health, group and version')
 		.action(
@@ -106,6 +116,22 @@ const effectiveText = ({ effectiveConfig }: Agent): string =>
 		.map(({ name, body }) => `${name === '' ? '' : `# ${name}\n`}${body.endsWith('\n') ? body : `${body}\n`}`)
 		.join('');
 
+const sizes = (types: CatalogueAnswer['components']): string =>
+	types === null
+		? 'unknown'
+		: Object.entries(types)
+				.map(([section, names]) => `${names.length} ${section}`)
+				.join(', ');
+
+const catalogueTable = (catalogues: readonly CatalogueAnswer[]): string =>
+	table(catalogues, [
+		{ title: 'TYPE', value: ({ distribution }) => distribution },
+		{ title: 'VERSION', value: ({ version }) => version },
+		{ title: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
+		{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
+		{ title: 'COMPONENTS', value: ({ components }) => sizes(components) },
+	]);
+
 function agentText(agent: Agent): string {
 	const { assignment, quarantined } = agent;
 	return facts([
@@ -126,6 +152,7 @@ function agentText(agent: Agent): string {
 		['effective config', assignment?.effective ?? null],
 		...(assignment?.effectiveDetail ? [['mismatch', assignment.effectiveDetail] as const] : []),
 		['error', agent.applyError],
+		['components', sizes(agent.components?.catalogue ?? null)],
 		['last proved', agent.provenVersion],
 		['quarantined', quarantined.map(({ version }) => version).join(', ')],
 		['last seen', when(agent.lastSeenAt)],

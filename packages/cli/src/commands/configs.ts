@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { BodyOf, Configuration, Validation, VersionSummary } from '@ampora/api-contract';
+import type { BodyOf, Configuration, Validation, VersionCompatibility, VersionSummary } from '@ampora/api-contract';
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
@@ -157,6 +157,18 @@ export function addConfigs(program: Command, io: Io): void {
 			}),
 		);
 	configs
+		.command('compatibility')
+		.description('which agents have the components of a version, and what the others lack')
+		.argument('<version>', 'configuration@number')
+		.option('--group <group>', 'agents of this group; default: all')
+		.option('--agent <agent>', 'this agent')
+		.action(
+			inSession(io, async (session, version: string, query: { group?: string; agent?: string }) => {
+				const params = versionParams(version);
+				session.print(await session.call('getVersionCompatibility', { params, query }), compatibilityText);
+			}),
+		);
+	configs
 		.command('delete')
 		.description('delete a draft, or a configuration that has nothing but drafts')
 		.argument('<target>', 'configuration@number, or a configuration')
@@ -169,6 +181,33 @@ export function addConfigs(program: Command, io: Io): void {
 			}),
 		);
 }
+
+const compatibilityText = (found: VersionCompatibility): string =>
+	[
+		facts([
+			['version', found.version],
+			['needs', found.needs.join(', ')],
+			['agents', found.agents],
+			['have it all', found.has],
+			['lack something', found.lacks],
+			['unknown', found.unknown],
+		]),
+		...(found.missing.length === 0
+			? []
+			: [
+					table(found.missing, [
+						{ title: 'LACKING', value: ({ component }) => component },
+						{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
+						{ title: 'SUCH AS', value: ({ examples }) => examples[0] },
+					]),
+				]),
+		table(found.builds, [
+			{ title: 'TYPE', value: ({ distribution }) => distribution },
+			{ title: 'VERSION', value: ({ version }) => version },
+			{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
+			{ title: 'FIT', value: ({ fit, lacks }) => (lacks.length === 0 ? fit : `lacks ${lacks.join(', ')}`) },
+		]),
+	].join('\n');
 
 async function show(session: Session, target: string): Promise<void> {
 	if (reference.test(target)) {

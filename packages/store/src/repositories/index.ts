@@ -4,6 +4,7 @@ import type { Orm } from '../database.js';
 import { repeating } from '../sql.js';
 import { agentsOn } from './agents.js';
 import { auditOn } from './audit.js';
+import { cataloguesOn } from './catalogues.js';
 import { commandsOn } from './commands.js';
 import { configurationsOn } from './configurations.js';
 import { driverError } from './drizzle.js';
@@ -15,6 +16,7 @@ const repositoriesOn = (db: Orm) => ({
 	configurations: configurationsOn(db),
 	groups: groupsOn(db),
 	agents: agentsOn(db),
+	catalogues: cataloguesOn(db),
 	rollouts: rolloutsOn(db),
 	commands: commandsOn(db),
 	tokens: tokensOn(db),
@@ -42,6 +44,7 @@ export const createControlStore = (db: Orm): ControlStore => ({
 
 export type { AgentFilter, AgentOrder, AgentRow } from './agents.js';
 export type { AuditFilter, AuditRow, NewAuditRow } from './audit.js';
+export type { BuildRow, CatalogueKey, CatalogueRow } from './catalogues.js';
 export type { CommandRow, NewCommand } from './commands.js';
 export { activeStates, type ConfigurationRow, type VersionRow } from './configurations.js';
 export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
