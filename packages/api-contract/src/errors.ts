@@ -78,6 +78,12 @@ export const errorCatalogue = {
 		remedy: 'fix',
 		action: 'Published versions never change: create a new version.',
 	},
+	'version-not-deletable': {
+		http: 409,
+		grpc: 'FAILED_PRECONDITION',
+		remedy: 'fix',
+		action: 'Archive it first; a published version is never deleted.',
+	},
 	'version-in-use': {
 		http: 409,
 		grpc: 'FAILED_PRECONDITION',

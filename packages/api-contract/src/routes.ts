@@ -92,7 +92,14 @@ const commandRoute = <Kind extends keyof typeof commandInputs>(kind: Kind, summa
 		params: inRollout,
 		body: commandInputs[kind],
 		answers: { 200: commandDone, 202: commandPending },
-		errors: ['not-found', 'command-not-allowed', 'command-refused', 'rollout-active', 'idempotency-mismatch'],
+		errors: [
+			'not-found',
+			'command-not-allowed',
+			'command-refused',
+			'rollout-active',
+			'version-not-published',
+			'idempotency-mismatch',
+		],
 	});
 
 /** Every operation of the REST API by its operation id. The server, its OpenAPI document, the CLI and the console are made from it. */
@@ -182,10 +189,10 @@ export const routes = {
 	deleteVersion: route('DELETE', '/configurations/:configuration/versions/:number', {
 		tag: 'Versions',
 		role: 'Operator',
-		summary: 'Delete a draft',
+		summary: 'Delete a draft, or an archived version that nothing leads to any more',
 		params: inVersion,
 		answers: { 200: empty },
-		errors: ['not-found', 'version-not-draft'],
+		errors: ['not-found', 'version-not-deletable', 'version-in-use'],
 	}),
 	validateVersion: route('POST', '/configurations/:configuration/versions/:number/validate', {
 		tag: 'Versions',

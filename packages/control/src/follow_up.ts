@@ -7,8 +7,9 @@ import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import type { ControlDeps } from './ports.js';
 import { resolveAgents } from './references.js';
-import { afterCollision, refuseActive, writeNewRollout } from './rollout_create.js';
+import { afterCollision, refuseActive, refuseUnpublished, writeNewRollout } from './rollout_create.js';
 import { unitOfWork } from './unit_of_work.js';
+import { findVersion } from './versions.js';
 
 /** Agents a retry without names is about. */
 const failedStates = ['Failed', 'Reverted', 'TimedOut'] as const;
@@ -96,6 +97,9 @@ async function rollBack(repositories: Repositories, caller: Caller, found: Rollo
 /** The same version once more, to just the agents it failed on, whose quarantine that lifts (R9). */
 async function retry(repositories: Repositories, caller: Caller, { found, agents }: Wanted): Outcome<RolloutId> {
 	const { rollout: old, versionRef } = found;
+	const version = await findVersion(repositories, old.versionId, true);
+	if (!version.ok) return version;
+	if (version.value.state !== 'Published') return refuseUnpublished(version.value);
 	const failed = await repositories.rollouts.agentsIn(old.id, failedStates);
 	let chosen = failed;
 	if (agents !== undefined) {

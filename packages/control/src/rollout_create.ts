@@ -40,15 +40,17 @@ async function publishedVersion(
 	{ input, group }: { input: Input; group: GroupRow },
 ): Outcome<VersionRow> {
 	if (input.config !== undefined) return inlineVersion(repositories, caller, group.name, input.config);
-	const found = await findVersion(repositories, input.version ?? '');
-	if (!found.ok || found.value.state === 'Published') return found;
-	const { state } = found.value;
+	// Locked, so that it is not archived at the same moment.
+	const found = await findVersion(repositories, input.version ?? '', true);
+	return !found.ok || found.value.state === 'Published' ? found : refuseUnpublished(found.value);
+}
+
+export function refuseUnpublished(row: VersionRow) {
+	const { state } = row;
 	const action =
-		state === 'Draft'
-			? `Publish it first: ampora configs publish ${refOf(found.value)}`
-			: 'Choose a published version.';
-	return refuse('version-not-published', `version ${refOf(found.value)} is ${state}, not Published`, {
-		details: { version: refOf(found.value), state },
+		state === 'Draft' ? `Publish it first: ampora configs publish ${refOf(row)}` : 'Choose a published version.';
+	return refuse('version-not-published', `version ${refOf(row)} is ${state}, not Published`, {
+		details: { version: refOf(row), state },
 		action,
 	});
 }

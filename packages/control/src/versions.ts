@@ -46,8 +46,30 @@ export async function versionAt(
 	return found.ok ? findVersion(repositories, `${found.value.name}@${number}`, lock) : found;
 }
 
-function refuseState(row: VersionRow, code: 'version-not-draft' | 'version-not-published') {
+function refuseState(row: VersionRow, code: 'version-not-draft' | 'version-not-published' | 'version-not-deletable') {
 	return refuse(code, `version ${refOf(row)} is ${row.state}`, { details: { version: refOf(row), state: row.state } });
+}
+
+const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+const pointerTexts = {
+	assignments: (n: number) => `assigned to ${counted(n, 'agent')}`,
+	provenBy: (n: number) => `what ${counted(n, 'agent')} would go back to`,
+	waysBack: (n: number) => `what ${counted(n, 'rollout')} can be rolled back to`,
+	rollouts: (n: number) => `named in the record of ${counted(n, 'rollout')}`,
+};
+
+/** An archived version is a way back: it stays while anything leads to it. Null: nothing does. */
+async function refusePointed({ configurations }: VersionsOf, row: VersionRow) {
+	const pointers = await configurations.pointersTo(row.id as VersionId);
+	const reasons = (Object.keys(pointerTexts) as (keyof typeof pointerTexts)[])
+		.filter((kind) => pointers[kind] > 0)
+		.map((kind) => pointerTexts[kind](pointers[kind]));
+	if (reasons.length === 0) return null;
+	return refuse('version-in-use', `version ${refOf(row)} is still needed: it is ${reasons.join(', ')}`, {
+		details: { version: refOf(row), ...pointers },
+		action: 'Keep it; an archived version is rolled out to nobody and only serves as a way back.',
+	});
 }
 
 const findingsOf = ({ files }: Pick<StoredFiles, 'files'>): ConfigFinding[] =>
@@ -172,13 +194,17 @@ export const versionUseCases = ({ store }: ControlDeps) => ({
 		return unitOfWork(store, async (repositories) => {
 			const found = await versionAt(repositories, input, true);
 			if (!found.ok) return found;
-			if (!(await repositories.configurations.deleteDraft(found.value.id as VersionId))) {
-				return refuseState(found.value, 'version-not-draft');
-			}
+			const { value: row } = found;
+			if (row.state === 'Published') return refuseState(row, 'version-not-deletable');
+			const pointed = row.state === 'Archived' ? await refusePointed(repositories, row) : null;
+			if (pointed !== null) return pointed;
+			const { configurations } = repositories;
+			const id = row.id as VersionId;
+			await (row.state === 'Draft' ? configurations.deleteDraft(id) : configurations.deleteArchived(id));
 			await audit(repositories, caller, {
 				action: 'Version.Deleted',
-				entity: ['version', found.value.id],
-				before: { version: refOf(found.value) },
+				entity: ['version', row.id],
+				before: { version: refOf(row), state: row.state },
 			});
 			return ok({});
 		});

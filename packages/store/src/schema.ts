@@ -38,6 +38,8 @@ export const agentGroup = pgTable('agent_group', {
 export const configuration = pgTable('configuration', {
 	id: uuid('id').primaryKey(),
 	name: text('name').notNull().unique(),
+	/** Of its versions so far, deleted ones too: a number never means two things. */
+	lastNumber: integer('last_number').notNull().default(0),
 	createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 });
 

@@ -61,7 +61,10 @@ describe('configurations and versions', () => {
 			});
 			expect(again).toMatchObject({
 				status: 409,
-				body: { code: 'version-not-draft', message: 'version gateway@1 is Published' },
+				body: {
+					code: operation === 'deleteVersion' ? 'version-not-deletable' : 'version-not-draft',
+					message: 'version gateway@1 is Published',
+				},
 			});
 		}
 	});
@@ -119,6 +122,38 @@ describe('configurations and versions', () => {
 		expect(refused).toMatchObject({ status: 409, body: { code: 'version-in-use', details: { assignments: 1 } } });
 		await stage.database.sql.query('delete from assignment where agent_id = $1', [agent]);
 		expect(await stage.must('archiveVersion', { params: at })).toMatchObject({ state: 'Archived' });
+	});
+
+	test('an archived version is deleted when nothing leads to it any more, and is never rolled out', async () => {
+		await stage.must('createConfiguration', { body: { name: 'old' } });
+		const old = { configuration: 'old' };
+		const at = { ...old, number: 1 };
+		await stage.must('createVersion', { params: old, body: { yaml: goodYaml } });
+		for (const operation of ['publishVersion', 'archiveVersion'] as const) await stage.must(operation, { params: at });
+		const [agent = ''] = await stage.agents(1);
+		const { id } = await stage.must('getVersion', { params: at });
+		await stage.must('createGroup', { body: { name: 'way-back' } });
+		const rollout = { group: 'way-back', version: 'old@1' };
+		expect(await stage.call('createRollout', { body: rollout })).toMatchObject({
+			status: 409,
+			body: { code: 'version-not-published', message: 'version old@1 is Archived, not Published' },
+		});
+		await stage.database.sql.query('update agent set proven_version = $2 where id = $1', [agent, id]);
+		expect(await stage.call('deleteVersion', { params: at })).toMatchObject({
+			status: 409,
+			body: {
+				code: 'version-in-use',
+				message: 'version old@1 is still needed: it is what 1 agent would go back to',
+				details: { assignments: 0, provenBy: 1, waysBack: 0, rollouts: 0 },
+			},
+		});
+		await stage.database.sql.query('update agent set proven_version = null where id = $1', [agent]);
+		await stage.must('deleteVersion', { params: at });
+		expect(await stage.call('getVersion', { params: at })).toMatchObject({ status: 404 });
+		const next = await stage.must('createVersion', { params: old, body: { yaml: goodYaml } });
+		expect(next.ref).toBe('old@2');
+		const { items } = await stage.must('listAudit', { query: { action: 'Version.Deleted', entity: id } });
+		expect(items).toMatchObject([{ before: { version: 'old@1', state: 'Archived' } }]);
 	});
 
 	test('only a configuration without published versions can be deleted', async () => {

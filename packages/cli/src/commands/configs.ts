@@ -170,7 +170,7 @@ export function addConfigs(program: Command, io: Io): void {
 		);
 	configs
 		.command('delete')
-		.description('delete a draft, or a configuration that has nothing but drafts')
+		.description('delete a draft, an archived version nothing leads to, or a configuration of drafts alone')
 		.argument('<target>', 'configuration@number, or a configuration')
 		.action(
 			inSession(io, async (session, target: string) => {

@@ -1,7 +1,15 @@
 import type { ConfigurationId, VersionId } from '@ampora/runtime';
-import { and, asc, desc, eq, gt, inArray, lt, ne, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
-import { assignment, configuration, configurationVersion, rollout, rolloutTarget } from '../schema.js';
+import {
+	agent,
+	assignment,
+	configuration,
+	configurationVersion,
+	quarantine,
+	rollout,
+	rolloutTarget,
+} from '../schema.js';
 import { anyOf } from './drizzle.js';
 
 export type ConfigurationRow = typeof configuration.$inferSelect;
@@ -69,11 +77,16 @@ export function configurationsOn(db: Orm) {
 			return overview;
 		},
 
-		/** A draft with the next number; the lock on the configuration keeps two from taking the same. */
+		/** A draft with the next number, which no other version ever had: the update locks the configuration. */
 		async insertVersion(given: NewVersion): Promise<VersionRow> {
-			await db.select().from(configuration).where(eq(configuration.id, given.configurationId)).for('update');
-			const number = sql`(select coalesce(max(v.number), 0) + 1 from configuration_version v where v.configuration_id = ${given.configurationId})`;
-			await db.insert(configurationVersion).values({ ...given, number, state: 'Draft' } as never);
+			const highest = sql`(select coalesce(max(v.number), 0) from configuration_version v where v.configuration_id = ${given.configurationId})`;
+			const [counted] = await db
+				.update(configuration)
+				.set({ lastNumber: sql`greatest(${configuration.lastNumber}, ${highest}) + 1` })
+				.where(eq(configuration.id, given.configurationId))
+				.returning({ number: configuration.lastNumber });
+			if (counted === undefined) throw new Error('a version was to be inserted into no configuration');
+			await db.insert(configurationVersion).values({ ...given, number: counted.number, state: 'Draft' });
 			const row = await this.findVersion({ id: given.id });
 			if (row === null) throw new Error('a version was inserted and is not there');
 			return row;
@@ -153,8 +166,46 @@ export function configurationsOn(db: Orm) {
 			]);
 			return { assignments: assigned?.n ?? 0, rollouts: active_?.n ?? 0 };
 		},
+
+		/** What still points to the version, or may point to it again. */
+		async pointersTo(id: VersionId): Promise<VersionPointers> {
+			const n = sql<number>`count(*)::int`;
+			const wayBack = sql`(${rollout.spec} ->> 'rollbackTo' = ${id} or exists (select from ${rolloutTarget} t where t.rollout_id = rollout.id and t.previous_version = ${id}))`;
+			const undoable = and(inArray(rollout.state, [...activeStates, ...undoableStates]), isNull(rollout.rolledBackBy));
+			const provenBy = or(eq(agent.provenVersion, id), eq(agent.previousProvenVersion, id));
+			const counted = async (rows: PromiseLike<{ n: number }[]>) => (await rows)[0]?.n ?? 0;
+			return {
+				assignments: await counted(db.select({ n }).from(assignment).where(eq(assignment.versionId, id))),
+				provenBy: await counted(db.select({ n }).from(agent).where(provenBy)),
+				waysBack: await counted(db.select({ n }).from(rollout).where(and(undoable, wayBack))),
+				rollouts: await counted(db.select({ n }).from(rollout).where(eq(rollout.versionId, id))),
+			};
+		},
+
+		/** What was quarantined because of it goes too. False when it is not archived. */
+		async deleteArchived(id: VersionId): Promise<boolean> {
+			const archived = and(eq(configurationVersion.id, id), eq(configurationVersion.state, 'Archived'));
+			const rows = await db.delete(configurationVersion).where(archived).returning({ id: configurationVersion.id });
+			if (rows.length > 0) await db.delete(quarantine).where(eq(quarantine.versionId, id));
+			return rows.length > 0;
+		},
 	};
 }
+
+/** Each a reason to keep a version. */
+export interface VersionPointers {
+	/** Agents that should run it now. */
+	readonly assignments: number;
+	/** Agents that last proved it, or proved it before that: a rollback, or a failure, takes them there. */
+	readonly provenBy: number;
+	/** Rollouts under way, or ended and not yet undone, whose rollback goes to it. */
+	readonly waysBack: number;
+	/** Rollouts that rolled it out, ended ones too: their record names it. */
+	readonly rollouts: number;
+}
+
+/** States of ended rollouts that can still be rolled back, by a new one. */
+const undoableStates = ['Completed', 'Aborted', 'Failed'] as const;
 
 /** States of a rollout that has not ended; the partial unique index on `rollout` names the same. */
 export const activeStates = ['PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack'] as const;

@@ -46,7 +46,7 @@ export type { AgentFilter, AgentOrder, AgentRow } from './agents.js';
 export type { AuditFilter, AuditRow, NewAuditRow } from './audit.js';
 export type { BuildRow, CatalogueKey, CatalogueRow } from './catalogues.js';
 export type { CommandRow, NewCommand } from './commands.js';
-export { activeStates, type ConfigurationRow, type VersionRow } from './configurations.js';
+export { activeStates, type ConfigurationRow, type VersionPointers, type VersionRow } from './configurations.js';
 export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
 export type { GroupRow } from './groups.js';
 export type { EventRow, NewRollout, RolloutFilter, RolloutRow, TargetRow } from './rollouts.js';

@@ -1,0 +1,1 @@
+ALTER TABLE "configuration" ADD COLUMN "last_number" integer DEFAULT 0 NOT NULL;
