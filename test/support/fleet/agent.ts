@@ -3,6 +3,7 @@ import {
 	type AgentCapability,
 	type AgentDescription,
 	type AgentReport,
+	type AvailableComponents,
 	agentCapabilities,
 	type ComponentHealth,
 	type ConfigFiles,
@@ -34,6 +35,8 @@ export interface FleetAgentSpec {
 	readonly heartbeatMs: number;
 	/** Unhealthy whatever it runs. */
 	readonly sick: boolean;
+	/** Told by their hash, and whole when asked. */
+	readonly components?: AvailableComponents;
 	/** Asks the server for a uid until it gets one. */
 	readonly requestsInstanceUid: boolean;
 }
@@ -48,8 +51,14 @@ export interface FleetContext {
 	behaviour: Behaviour;
 }
 
-type Part = 'agentDescription' | 'health' | 'effectiveConfig' | 'remoteConfigStatus';
-const everyPart: readonly Part[] = ['agentDescription', 'health', 'effectiveConfig', 'remoteConfigStatus'];
+const everyPart = [
+	'agentDescription',
+	'health',
+	'effectiveConfig',
+	'remoteConfigStatus',
+	'availableComponents',
+] as const;
+type Part = (typeof everyPart)[number];
 
 const neverConfigured: RemoteConfigStatus = {
 	lastRemoteConfigHash: new Uint8Array(0),
@@ -77,6 +86,8 @@ export class FleetAgent implements Beating, Deciding {
 	readonly #description: AgentDescription;
 	readonly #context: FleetContext;
 	readonly #sick: boolean;
+	readonly #components: AvailableComponents | undefined;
+	#componentsAsked = false;
 	#requestsInstanceUid: boolean;
 	#heartbeatMs: number;
 	#link: Link | undefined;
@@ -99,6 +110,7 @@ export class FleetAgent implements Beating, Deciding {
 		this.#description = spec.description;
 		this.#heartbeatMs = spec.heartbeatMs;
 		this.#sick = spec.sick;
+		this.#components = spec.components;
 		this.#requestsInstanceUid = spec.requestsInstanceUid;
 		this.#context = context;
 		this.#startedMs = context.clock.nowMs();
@@ -184,8 +196,16 @@ export class FleetAgent implements Beating, Deciding {
 			this.#context.ledger.stats.fullStateRequests += 1;
 			for (const part of everyPart) this.#unreported.add(part);
 		}
+		if (message.reportAvailableComponents) this.#tellComponents();
 		if (message.remoteConfig) this.#take(this.#context.configs.of(message.remoteConfig));
 		if (message.reportFullState && this.#unreported.size > 0) this.#send();
+	}
+
+	#tellComponents(): void {
+		this.#context.ledger.stats.componentRequests += 1;
+		this.#componentsAsked = true;
+		this.#unreported.add('availableComponents');
+		this.#send();
 	}
 
 	#countReceived(message: ReceivedMessage, bytes: number): void {
@@ -401,7 +421,16 @@ export class FleetAgent implements Beating, Deciding {
 			...(has('effectiveConfig') && can('ReportsEffectiveConfig') && { effectiveConfig: { files: this.#effective } }),
 			// Present in every full report, empty when there is nothing to say: that is how clients in the field do it.
 			...(has('remoteConfigStatus') && { remoteConfigStatus: this.#status }),
+			...(has('availableComponents') &&
+				this.#components && { availableComponents: this.#componentsNow(this.#components) }),
 		};
+	}
+
+	/** The hash alone, until somebody asks for the rest. */
+	#componentsNow(components: AvailableComponents): AvailableComponents {
+		const told = this.#componentsAsked ? components : { hash: components.hash, components: new Map() };
+		this.#componentsAsked = false;
+		return told;
 	}
 
 	#later(delayMs: number, then: () => void): void {

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { type AgentDescription, type InstanceUid, uidText } from '@ampora/opamp';
+import {
+	type AgentDescription,
+	type AvailableComponents,
+	type ComponentDetails,
+	type InstanceUid,
+	uidText,
+} from '@ampora/opamp';
 import { type Clock, type Random, seededRandom, systemClock } from '@ampora/runtime';
 import { FleetAgent, type FleetContext } from './agent.js';
 import { HeartbeatWheel } from './heartbeat_wheel.js';
@@ -41,6 +47,8 @@ export interface Cohort {
 	/** Uses the uids of the agents from this index on. */
 	readonly clonesOf?: number;
 	readonly requestsInstanceUid?: boolean;
+	/** Types of components by section, as `{ receivers: ['otlp'] }`; none: the agent does not say what it has. */
+	readonly components?: Readonly<Record<string, readonly string[]>>;
 	/** Further non-identifying attributes; of a list each agent takes one in turn. */
 	readonly attributes?: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -49,6 +57,7 @@ export interface Cohort {
 export type Selection = 'all' | { readonly from: number; readonly to: number } | readonly number[];
 
 const supervisorCapabilities = 0x3847;
+const reportsComponents = 0x4000;
 const defaultHeartbeatMs = 30_000;
 const defaultReconnect = { baseMs: 500, maxMs: 60_000 };
 const launchTickMs = 10;
@@ -179,10 +188,13 @@ export class Fleet {
 			{
 				index,
 				instanceUid: original?.instanceUid ?? fleetUid(this.options.seed, index),
-				capabilities: BigInt(cohort.capabilities ?? supervisorCapabilities),
+				capabilities: BigInt(
+					cohort.capabilities ?? supervisorCapabilities | (cohort.components ? reportsComponents : 0),
+				),
 				description: describe(this.options.seed, index, cohort),
 				heartbeatMs: cohort.heartbeatMs ?? defaultHeartbeatMs,
 				sick: cohort.sick ?? false,
+				...(cohort.components && { components: availableComponents(cohort.components) }),
 				requestsInstanceUid: cohort.requestsInstanceUid ?? false,
 			},
 			this.#context,
@@ -228,6 +240,18 @@ export function fleetUid(seed: number, index: number): InstanceUid {
 	bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
 	bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
 	return uidText(bytes);
+}
+
+/** As collectors tell them: a section's types are what is below it. */
+function availableComponents(sections: NonNullable<Cohort['components']>): AvailableComponents {
+	const leaf: ComponentDetails = { metadata: [], components: new Map() };
+	const ofSection = (types: readonly string[]) => new Map(types.map((type) => [type, leaf]));
+	return {
+		hash: createHash('sha256').update(JSON.stringify(sections)).digest(),
+		components: new Map(
+			Object.entries(sections).map(([section, types]) => [section, { metadata: [], components: ofSection(types) }]),
+		),
+	};
 }
 
 function describe(seed: number, index: number, { attributes = {} }: Cohort): AgentDescription {

@@ -39,6 +39,8 @@ export interface FleetStats {
 	/** Answers that carried nothing but the uid. */
 	plainAcks: number;
 	fullStateRequests: number;
+	/** Times an agent was asked what its components are. */
+	componentRequests: number;
 	offers: number;
 	/** Offers of the hash that the same connection brought to the same agent just before. */
 	repeatedOffers: number;
@@ -75,6 +77,7 @@ export class FleetLedger {
 		bytesReceived: 0,
 		plainAcks: 0,
 		fullStateRequests: 0,
+		componentRequests: 0,
 		offers: 0,
 		repeatedOffers: 0,
 		unwantedOffers: 0,
