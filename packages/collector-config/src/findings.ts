@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the collector's own notation
 /** One code per thing that can be wrong with a configuration; stable, because people filter and script on them. */
 export type FindingCode =
 	| 'yaml-syntax'
@@ -11,7 +12,24 @@ export type FindingCode =
 	| 'empty-config'
 	| 'too-large'
 	| 'too-deep'
-	| 'too-many-values';
+	| 'too-many-values'
+	| 'unknown-setting'
+	| 'not-a-list'
+	| 'no-pipelines'
+	| 'pipeline-without-receiver'
+	| 'pipeline-without-exporter'
+	| 'unknown-signal'
+	| 'undefined-component'
+	| 'duplicate-processor'
+	| 'bad-component-id'
+	| 'unused-component'
+	| 'unknown-component-type'
+	| 'catalogue-unknown'
+	| 'connector-one-sided'
+	| 'connector-signal-mismatch'
+	| 'extension-not-enabled'
+	| 'literal-secret'
+	| 'management-path-changed';
 
 /** `error` blocks publishing; `warning` is shown and does not. */
 export type Severity = 'error' | 'warning';
@@ -47,7 +65,15 @@ export function formatPath(path: Path): string {
 	return text;
 }
 
-const severities: Partial<Record<FindingCode, Severity>> = { 'empty-file': 'warning' };
+/** A collector starts with these; whether it does what was meant is another question. */
+const severities: Partial<Record<FindingCode, Severity>> = {
+	'empty-file': 'warning',
+	'unused-component': 'warning',
+	'catalogue-unknown': 'warning',
+	'extension-not-enabled': 'warning',
+	'literal-secret': 'warning',
+	'management-path-changed': 'warning',
+};
 
 const fixes: Record<FindingCode, string> = {
 	'yaml-syntax': 'Correct the YAML at this place.',
@@ -63,6 +89,25 @@ const fixes: Record<FindingCode, string> = {
 	'too-large': 'Split the configuration, or move bulky parts to files that the collector reads itself.',
 	'too-deep': 'Nest less.',
 	'too-many-values': 'Use fewer settings, or fewer aliases of large anchors.',
+	'unknown-setting': 'Correct the name, or remove it: a collector refuses settings it does not know.',
+	'not-a-list': 'Write a list, like [otlp] or one "- otlp" per line.',
+	'no-pipelines': 'Add a pipeline under service.pipelines; without one a collector does not start.',
+	'pipeline-without-receiver': 'Name at least one receiver, or remove the pipeline.',
+	'pipeline-without-exporter': 'Name at least one exporter, or remove the pipeline.',
+	'unknown-signal':
+		'Name the pipeline traces, metrics, logs or profiles, with /name behind it where there are several.',
+	'undefined-component': 'Configure the component, or correct its name here.',
+	'duplicate-processor': 'Remove one of the two, or configure it a second time under another name.',
+	'bad-component-id': 'Write type or type/name, like otlp or otlp/backup.',
+	'unused-component': 'Use it in a pipeline, or remove it: a collector ignores it.',
+	'unknown-component-type': 'Use a component the agents have, or roll out to agents of another distribution.',
+	'catalogue-unknown': 'Have the agents report their available components, or try the version on one agent first.',
+	'connector-one-sided': 'Make it the exporter of one pipeline and the receiver of another.',
+	'connector-signal-mismatch': 'Connect pipelines of signals this connector joins, or use another connector.',
+	'extension-not-enabled': 'Add it to service.extensions, or remove it.',
+	'literal-secret': 'Write ${env:NAME} or ${file:/path} and give the agents the secret that way.',
+	'management-path-changed':
+		'Make sure agents still reach their server; the first step of a rollout will be one agent.',
 };
 
 export function finding(code: FindingCode, at: Position, message: string, path: Path = []): Finding {

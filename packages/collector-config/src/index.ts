@@ -1,3 +1,4 @@
+export { canonicalForm, semanticHash } from './canonical.js';
 export {
 	type Compatibility,
 	type ComponentCatalogue,
@@ -7,6 +8,8 @@ export {
 	componentSections,
 	neededComponents,
 } from './compatibility.js';
+export { endpointEdits, managementPathEdits, removedPipelines } from './concerns.js';
+export { applyEdits, diffConfigs, type Edit, type EditKind, type EditOp, type ShownEdit, showEdit } from './diff.js';
 export {
 	type ConfigDocument,
 	type ConfigFile,
@@ -21,4 +24,5 @@ export {
 export { type ConfigSource, type Difference, type EffectiveMatch, effectiveMatches } from './effective.js';
 export { type Finding, type FindingCode, formatPath, type Path, type Position, type Severity } from './findings.js';
 export { mergeFiles, type NamedRoot } from './merge.js';
-export { type ParsedConfig, parseConfig, validateConfig } from './parse.js';
+export { type ParsedConfig, parseConfig, type ValidationContext, validateConfig } from './parse.js';
+export type { ShownValue } from './secrets.js';

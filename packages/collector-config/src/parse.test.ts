@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { ConfigFile } from './document.js';
 import { type ConfigNode, defaultLimits, type ScalarValue } from './document.js';
-import { type ParsedConfig, parseConfig, validateConfig } from './parse.js';
+import { type ParsedConfig, parseConfig } from './parse.js';
 
 type Plain = ScalarValue | Plain[] | { [key: string]: Plain };
 
@@ -10,6 +11,7 @@ function plain(node: ConfigNode): Plain {
 	return Object.fromEntries([...node.entries].map(([key, value]) => [key, plain(value)]));
 }
 
+const findingsOf = (files: readonly ConfigFile[]) => parseConfig(files).findings;
 const one = (body: string | Uint8Array) => [{ name: 'config.yaml', body }];
 
 function parsed(result: ParsedConfig): Plain {
@@ -58,7 +60,7 @@ describe('values as the collector reads them', () => {
 });
 
 describe('findings', () => {
-	const first = (body: string | Uint8Array) => validateConfig(one(body))[0];
+	const first = (body: string | Uint8Array) => findingsOf(one(body))[0];
 
 	it('names line and column of what does not parse', () => {
 		expect(first('receivers:\n  otlp: {\nservice: 1\n')).toMatchObject({
@@ -94,7 +96,7 @@ describe('findings', () => {
 		['? [x]\n: y\n', 'bad-key'],
 		['<<: 3\n', 'yaml-syntax'],
 	])('%j is %s', (body, code) => {
-		const findings = validateConfig(one(body));
+		const findings = findingsOf(one(body));
 		expect(findings.map((finding) => [finding.code, finding.severity])).toEqual([[code, 'error']]);
 		expect(findings[0]?.fix).not.toBe('');
 	});
@@ -104,12 +106,12 @@ describe('findings', () => {
 	});
 
 	it('refuses no files at all', () => {
-		expect(validateConfig([])).toMatchObject([{ code: 'empty-config' }]);
+		expect(findingsOf([])).toMatchObject([{ code: 'empty-config' }]);
 	});
 
 	it('only warns of an empty file beside one with settings', () => {
 		const files = [...one('a: 1'), { name: 'rest.yaml', body: '# later\n' }];
-		expect(validateConfig(files)).toMatchObject([{ code: 'empty-file', severity: 'warning', file: 'rest.yaml' }]);
+		expect(findingsOf(files)).toMatchObject([{ code: 'empty-file', severity: 'warning', file: 'rest.yaml' }]);
 		expect(parseConfig(files).ok).toBe(true);
 	});
 });
@@ -117,7 +119,7 @@ describe('findings', () => {
 describe('limits', () => {
 	it('refuses more bytes than allowed, all files together', () => {
 		const files = ['a', 'b'].map((name) => ({ name, body: `${name}: ${'x'.repeat(600_000)}` }));
-		expect(validateConfig(files)).toMatchObject([{ code: 'too-large' }]);
+		expect(findingsOf(files)).toMatchObject([{ code: 'too-large' }]);
 	});
 
 	it.each([
@@ -126,7 +128,7 @@ describe('limits', () => {
 		['block lists', `${'- '.repeat(5000)}a`],
 		['keys', Array.from({ length: 100 }, (_, depth) => `${' '.repeat(depth)}a:\n`).join('')],
 	])('refuses nesting made of %s before it costs anything', (_name, body) => {
-		expect(validateConfig(one(body))).toMatchObject([{ code: 'too-deep' }]);
+		expect(findingsOf(one(body))).toMatchObject([{ code: 'too-deep' }]);
 	});
 
 	it('accepts what is just within the depth', () => {
@@ -142,7 +144,7 @@ describe('limits', () => {
 					.fill(`*a${i - 1}`)
 					.join(', ')}]`,
 			);
-		const findings = validateConfig(one(lines.join('\n')));
+		const findings = findingsOf(one(lines.join('\n')));
 		expect(findings).toMatchObject([{ code: 'too-many-values', line: 5 }]);
 	});
 });

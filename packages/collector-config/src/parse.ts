@@ -1,5 +1,8 @@
+import { type ComponentContext, componentFindings } from './component_findings.js';
+import { managementPathEdits } from './concerns.js';
+import { diffConfigs } from './diff.js';
 import { type ConfigDocument, type ConfigFile, type ConfigLimits, defaultLimits } from './document.js';
-import { type Finding, finding, startOf } from './findings.js';
+import { type Finding, finding, formatPath, startOf } from './findings.js';
 import { mergeFiles } from './merge.js';
 import { parseFile } from './parse_file.js';
 
@@ -26,7 +29,25 @@ export function parseConfig(files: readonly ConfigFile[], limits: ConfigLimits =
 	return { ok: true, document: { root }, findings };
 }
 
+/** What else is known of where a configuration goes. */
+export interface ValidationContext extends ComponentContext {
+	readonly limits?: ConfigLimits;
+	/** What the agents run now, where they run one: its diff is looked at. */
+	readonly previous?: ConfigDocument;
+}
+
 /** What is wrong with a configuration, for the person about to publish it; any `error` blocks publishing. */
-export function validateConfig(files: readonly ConfigFile[], limits: ConfigLimits = defaultLimits): readonly Finding[] {
-	return parseConfig(files, limits).findings;
+export function validateConfig(files: readonly ConfigFile[], context: ValidationContext = {}): readonly Finding[] {
+	const parsed = parseConfig(files, context.limits);
+	if (!parsed.ok) return parsed.findings;
+	const { document } = parsed;
+	return [...parsed.findings, ...componentFindings(document, context), ...managementFindings(document, context)];
+}
+
+function managementFindings(document: ConfigDocument, { previous }: ValidationContext): readonly Finding[] {
+	if (previous === undefined) return [];
+	return managementPathEdits(diffConfigs(previous, document)).map(({ op, keys, after }) => {
+		const message = `${formatPath(keys)}: ${op} can cut an agent off from its server`;
+		return finding('management-path-changed', (after ?? document.root).at, message, keys);
+	});
 }

@@ -1,7 +1,7 @@
 import { errorCatalogue, openApiPath, type Role, type Route, routes } from '@ampora/api-contract';
 import { newId } from '@ampora/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ApiStage, apiStage, type Loose } from './stage.js';
+import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
 
 let stage: ApiStage;
 const tokens = {} as Record<Role, string>;
@@ -147,9 +147,9 @@ describe('a rollout that cannot be run is refused where it is asked for', () => 
 	beforeAll(async () => {
 		await stage.must('createGroup', { body: { name: 'shops' } });
 		await stage.must('createConfiguration', { body: { name: 'edge' } });
-		await stage.must('createVersion', { params: { configuration: 'edge' }, body: { yaml: 'receivers: {nop: }' } });
+		await stage.must('createVersion', { params: { configuration: 'edge' }, body: { yaml: goodYaml } });
 	});
-	const base = { group: 'shops', config: 'receivers: {nop: }' };
+	const base = { group: 'shops', config: goodYaml };
 	const canary = (...steps: object[]): object => ({ ...base, strategy: { kind: 'canary', steps } });
 
 	test.each<[string, object, number, string, RegExp]>([
@@ -250,7 +250,7 @@ describe('a rollout that cannot be run is refused where it is asked for', () => 
 test('a command nobody decides in time is accepted as pending, and can be asked for later', async () => {
 	await stage.must('createGroup', { body: { name: 'waiting' } });
 	const made = await stage.must('createRollout', {
-		body: { group: 'waiting', config: 'receivers: {nop: }', start: 'manual' },
+		body: { group: 'waiting', config: goodYaml, start: 'manual' },
 	});
 	const { status, body } = await stage.call('startRollout', { params: { rollout: made.id }, token: tokens.Operator });
 	expect({ status, body }).toMatchObject({
@@ -264,7 +264,7 @@ test('a command nobody decides in time is accepted as pending, and can be asked 
 
 test('two rollouts at once on one group: one is made, the other is told which', async () => {
 	await stage.must('createGroup', { body: { name: 'busy' } });
-	const config = 'receivers: {nop: }';
+	const config = goodYaml;
 	await stage.must('createConfiguration', { body: { name: 'busy' } });
 	await stage.must('createVersion', { params: { configuration: 'busy' }, body: { yaml: config } });
 	await stage.must('publishVersion', { params: { configuration: 'busy', number: 1 } });

@@ -31,8 +31,8 @@ describe('configurations and versions', () => {
 
 	test('a draft changes until it is published, and never again', async () => {
 		const files = [
-			{ name: 'b.yaml', body: goodYaml },
-			{ name: 'a.yaml', body: 'extensions:\n  # kept, to the byte\r\n  nop: \n' },
+			{ name: 'b.yaml', body: 'extensions:\n  nop:\n' },
+			{ name: 'a.yaml', body: `# kept, to the byte\r\n${goodYaml}` },
 		];
 		const draft = await stage.must('createVersion', { params, body: { files } });
 		expect(draft).toMatchObject({
@@ -57,7 +57,7 @@ describe('configurations and versions', () => {
 		for (const operation of ['publishVersion', 'updateVersion', 'deleteVersion'] as const) {
 			const again = await stage.call(operation, {
 				params: at,
-				...(operation === 'updateVersion' && { body: { yaml: 'a: 1' } }),
+				...(operation === 'updateVersion' && { body: { yaml: goodYaml } }),
 			});
 			expect(again).toMatchObject({
 				status: 409,

@@ -1,0 +1,120 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the collector's own notation
+import { describe, expect, it } from 'vitest';
+import { componentCatalogue } from './compatibility.js';
+import { endpointEdits, managementPathEdits, removedPipelines } from './concerns.js';
+import { diffConfigs, showEdit } from './diff.js';
+import type { ConfigDocument } from './document.js';
+import { parseConfig, validateConfig } from './parse.js';
+
+const yaml = (exporter: string, rest = ''): string => `receivers:
+  otlp:
+    protocols:
+      grpc:
+exporters:
+  otlphttp:
+    ${exporter}
+extensions:
+  opamp:
+    server: {ws: {endpoint: "wss://fleet.example.com/v1/opamp"}}
+service:
+  extensions: [opamp]
+  pipelines:
+    traces:
+      receivers: [otlp]
+      exporters: [otlphttp]
+${rest}`;
+
+const documentOf = (body: string): ConfigDocument => {
+	const parsed = parseConfig([{ name: '', body }]);
+	if (!parsed.ok) throw new Error('does not parse');
+	return parsed.document;
+};
+const before = documentOf(yaml('endpoint: https://a.example.com'));
+const diffTo = (body: string) => diffConfigs(before, documentOf(body));
+
+describe('what agents have', () => {
+	const files = [{ name: 'edge.yaml', body: yaml('endpoint: https://a.example.com') }];
+	const opamp = ['opamp'];
+
+	it('is not asked where nobody says', () => {
+		expect(validateConfig(files)).toEqual([]);
+	});
+
+	it('is a warning where nobody knows', () => {
+		expect(validateConfig(files, { catalogue: null })).toMatchObject([
+			{ code: 'catalogue-unknown', severity: 'warning' },
+		]);
+	});
+
+	it('is an error where a component is missing', () => {
+		const catalogue = componentCatalogue({ receivers: ['otlp'], exporters: ['debug'], extensions: opamp });
+		expect(validateConfig(files, { catalogue })).toMatchObject([
+			{ code: 'unknown-component-type', severity: 'error', path: 'exporters.otlphttp', line: 6, column: 3 },
+		]);
+	});
+});
+
+describe('what a diff means', () => {
+	it('another endpoint is data sent elsewhere, and nothing else', () => {
+		const edits = diffTo(yaml('endpoint: https://b.example.com'));
+		expect(edits.map(showEdit)).toEqual([
+			{
+				op: 'change',
+				path: 'exporters.otlphttp.endpoint',
+				before: 'https://a.example.com',
+				after: 'https://b.example.com',
+				kind: 'exporter',
+				pipelines: ['traces'],
+			},
+		]);
+		expect(endpointEdits(edits)).toEqual(edits);
+		expect(managementPathEdits(edits)).toEqual([]);
+		expect(removedPipelines(edits)).toEqual([]);
+	});
+
+	it.each([
+		['the opamp extension', (text: string) => text.replace('wss://fleet', 'wss://other')],
+		['which extensions run', (text: string) => text.replace('  extensions: [opamp]\n', '')],
+		[
+			'a proxy',
+			(text: string) => text.replace('    endpoint: https', '    proxy_url: http://proxy:3128\n    endpoint: https'),
+		],
+	])('%s is the management path', (_, change) => {
+		const body = change(yaml('endpoint: https://a.example.com'));
+		expect(managementPathEdits(diffTo(body))).toHaveLength(1);
+		const findings = validateConfig([{ name: '', body }], { previous: before });
+		expect(findings.map(({ code }) => code)).toContain('management-path-changed');
+	});
+
+	it('a pipeline that goes is named', () => {
+		const more = documentOf(
+			yaml('endpoint: https://a.example.com', '    logs: {receivers: [otlp], exporters: [otlphttp]}\n'),
+		);
+		expect(removedPipelines(diffConfigs(more, before))).toEqual(['logs']);
+		expect(removedPipelines(diffConfigs(before, more))).toEqual([]);
+	});
+
+	it('a secret that changed is shown as changed, and never printed', () => {
+		const secret = (value: string) => yaml(`endpoint: https://a.example.com\n    headers: {authorization: "${value}"}`);
+		const edits = diffConfigs(documentOf(secret('Bearer one')), documentOf(secret('Bearer two')));
+		expect(edits.map(showEdit)).toMatchObject([{ op: 'change', before: '(hidden)', after: '(hidden)' }]);
+		const whole = diffTo(secret('Bearer one').replaceAll('otlphttp', 'otlphttp/token'));
+		expect(JSON.stringify(whole.map(showEdit))).not.toContain('one');
+		expect(JSON.stringify(whole.map(showEdit))).toContain('https://a.example.com');
+		expect(showEditOf(secret('${env:TOKEN}'))).toContain('${env:TOKEN}');
+	});
+
+	const showEditOf = (body: string): string => JSON.stringify(diffTo(body).map(showEdit));
+
+	it('lists that are sets are told item by item, others by place or order', () => {
+		const list = (text: string) =>
+			documentOf(`a: {list: [${text}]}\nservice: {pipelines: {logs: {receivers: [${text}]}}}`);
+		const told = diffConfigs(list('x, y, z'), list('z, x, y')).map(({ op, keys }) => [op, keys.join('.')]);
+		expect(told).toEqual([['reorder', 'a.list']]);
+		const gone = diffConfigs(list('x, y, z'), list('x, z')).map(({ op, keys }) => [op, keys.join('.')]);
+		expect(gone).toEqual([
+			['remove', 'a.list.1'],
+			['remove', 'service.pipelines.logs.receivers.y'],
+		]);
+	});
+});
