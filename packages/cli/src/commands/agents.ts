@@ -19,6 +19,11 @@ interface ListOptions {
 	readonly limit: number;
 }
 
+interface ShowOptions {
+	readonly effective?: boolean;
+	readonly components?: boolean;
+}
+
 const asFlag = (yes: boolean | undefined, no: boolean | undefined): 'true' | 'false' | undefined =>
 	yes === true ? 'true' : no === true ? 'false' : undefined;
 
@@ -54,10 +59,11 @@ export function addAgents(program: Command, io: Io): void {
 		.description('everything about one agent')
 		.argument('<agent>', 'id or instance uid')
 		.option('--effective', 'print its effective config only')
+		.option('--components', 'print the components it has only')
 		.action(
-			inSession(io, async (session, agent: string, options: { effective?: boolean }) => {
+			inSession(io, async (session, agent: string, options: ShowOptions) => {
 				const found = await session.call('getAgent', { params: { agent } });
-				session.print(found, options.effective === true ? effectiveText : agentText);
+				session.print(found, options.effective ? effectiveText : options.components ? componentsText : agentText);
 			}),
 		);
 	agents
@@ -116,12 +122,20 @@ const effectiveText = ({ effectiveConfig }: Agent): string =>
 		.map(({ name, body }) => `${name === '' ? '' : `# ${name}\n`}${body.endsWith('\n') ? body : `${body}\n`}`)
 		.join('');
 
+const componentsText = ({ components }: Agent): string => {
+	const catalogue = components?.catalogue;
+	if (!catalogue) return 'Nobody knows: it has not told.\n';
+	return sections.flatMap((section) => catalogue[section].map((type) => `${section}/${type}\n`)).join('');
+};
+
 const sizes = (types: CatalogueAnswer['components']): string =>
 	types === null
 		? 'unknown'
 		: Object.entries(types)
-				.map(([section, names]) => `${names.length} ${section}`)
+				.map(([section, names]) => `${section} ${names.length}`)
 				.join(', ');
+
+const sections = ['receivers', 'processors', 'exporters', 'connectors', 'extensions'] as const;
 
 const catalogueTable = (catalogues: readonly CatalogueAnswer[]): string =>
 	table(catalogues, [
@@ -129,7 +143,11 @@ const catalogueTable = (catalogues: readonly CatalogueAnswer[]): string =>
 		{ title: 'VERSION', value: ({ version }) => version },
 		{ title: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
 		{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
-		{ title: 'COMPONENTS', value: ({ components }) => sizes(components) },
+		...sections.map((section) => ({
+			title: section.toUpperCase(),
+			value: ({ components }: CatalogueAnswer) => components?.[section].length,
+			align: 'right' as const,
+		})),
 	]);
 
 function agentText(agent: Agent): string {
