@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { agent, agentSummary, agentsQuery, catalogue, fleet } from './agents.js';
 import {
+	comparisonQuery,
 	compatibilityQuery,
 	configuration,
 	configurationInput,
@@ -8,6 +9,7 @@ import {
 	published,
 	validation,
 	version,
+	versionComparison,
 	versionCompatibility,
 	versionSummary,
 } from './configurations.js';
@@ -219,6 +221,15 @@ export const routes = {
 		errors: ['not-found', 'version-not-published', 'version-in-use'],
 	}),
 
+	compareVersions: route('GET', '/configurations/:configuration/versions/:number/diff', {
+		tag: 'Versions',
+		role: 'Viewer',
+		summary: 'What differs between two versions, by meaning and in text',
+		params: inVersion,
+		query: comparisonQuery,
+		answers: { 200: versionComparison },
+		errors: ['not-found', 'config-invalid'],
+	}),
 	getVersionCompatibility: route('GET', '/configurations/:configuration/versions/:number/compatibility', {
 		tag: 'Versions',
 		role: 'Viewer',
