@@ -335,9 +335,14 @@ describe('RolloutService', () => {
 			answers.once('data', resolve),
 		);
 		answers.write({ listServices: '' });
-		expect((await listed).listServicesResponse.service.map(({ name }) => name)).toContain(
-			'ampora.rollout.v1.RolloutService',
+		expect((await listed).listServicesResponse.service.map(({ name }) => name)).toEqual(
+			expect.arrayContaining(['ampora.rollout.v1.RolloutService', 'ampora.fleet.v1.AgentService']),
 		);
+		const described = new Promise<{ fileDescriptorResponse: { fileDescriptorProto: Buffer[] } }>((resolve) =>
+			answers.once('data', resolve),
+		);
+		answers.write({ fileContainingSymbol: 'ampora.fleet.v1.AgentService' });
+		expect((await described).fileDescriptorResponse.fileDescriptorProto.length).toBeGreaterThan(1);
 		answers.end();
 		reflection.close();
 		const health = clientFor(healthProto, 'grpc.health.v1.Health', target);
@@ -348,6 +353,7 @@ describe('RolloutService', () => {
 				),
 			);
 		expect(await serving('ampora.rollout.v1.RolloutService')).toMatchObject({ status: 1 });
+		expect(await serving('ampora.fleet.v1.AgentService')).toMatchObject({ status: 1 });
 		grpc.setServing(false);
 		expect(await serving('ampora.rollout.v1.RolloutService')).toMatchObject({ status: 2 });
 		health.close();
