@@ -37,7 +37,7 @@ function fieldsDiffer(message: DescMessage, given: JsonSchema, defs: Defs, reque
 	return [...missing, ...extra, ...unlike];
 }
 
-const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Of a union: whatever one of its members has. */
 function propertiesOf(given: JsonSchema, defs: Defs): Readonly<Record<string, JsonSchema>> {

@@ -25,6 +25,9 @@ export const descriptorSet = Buffer.from(descriptors, 'base64');
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSet));
 
+/** A message of the API by its full name. */
+export const messageType = (name: string): DescMessage | undefined => registry.getMessage(name);
+
 /** What the protocol definition says there is, by full name. */
 export const fleetServices: readonly DescService[] = Array.from(registry).filter(
 	(type) => type.kind === 'service' && type.file.proto.package === fleetPackage,
