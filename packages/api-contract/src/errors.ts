@@ -108,6 +108,19 @@ export const errorCatalogue = {
 		remedy: 'fix',
 		action: 'Put the agents into a group of their own and roll out to that.',
 	},
+	'group-dynamic': {
+		http: 409,
+		grpc: 'FAILED_PRECONDITION',
+		remedy: 'fix',
+		action:
+			'Members of a dynamic group are found by its selector: change that, what the agent says of itself, or use a static group.',
+	},
+	'selector-invalid': {
+		http: 422,
+		grpc: 'INVALID_ARGUMENT',
+		remedy: 'fix',
+		action: 'Correct the selector where details say.',
+	},
 	'group-in-use': {
 		http: 409,
 		grpc: 'FAILED_PRECONDITION',

@@ -1,12 +1,38 @@
 import { z } from 'zod';
 import { id, instant, name, reference } from './fields.js';
 
-export const groupInput = z.strictObject({ name });
+const selector = z
+	.string()
+	.max(2_000)
+	.meta({
+		description:
+			'CEL over agent.attributes, agent.type, agent.version, agent.capabilities and agent.components. Empty: a static group.',
+		examples: ['agent.attributes["deployment.environment"] == "prod" && agent.version >= semver("0.110.0")'],
+	});
+const priorityMax = 1_000_000;
+const priority = z.number().int().min(-priorityMax).max(priorityMax).meta({
+	description: 'Of several dynamic groups that match an agent, the one with the highest has it; then the older one.',
+});
+
+export const groupInput = z.strictObject({ name, selector: selector.optional(), priority: priority.optional() });
+/** What is absent stays. A dynamic group that becomes static keeps its members. */
+export const groupChange = z.strictObject({ selector: selector.optional(), priority: priority.optional() });
 export const agentsPerCallMax = 10_000;
 /** Agents by internal id or instance uid. */
 export const agentListInput = z.strictObject({
 	agents: z.array(reference).min(1, 'name at least one agent').max(agentsPerCallMax),
 });
+
+export const groupFinding = z
+	.object({
+		code: z.enum(['selector-error', 'selector-overlap', 'selector-tie', 'selector-unusable']),
+		message: z.string(),
+		/** How many it concerns. */
+		agents: z.number().int(),
+		fix: z.string(),
+	})
+	.meta({ id: 'GroupFinding' });
+export type GroupFinding = z.infer<typeof groupFinding>;
 
 export const group = z
 	.object({
@@ -16,6 +42,12 @@ export const group = z
 		builtIn: z.boolean(),
 		agents: z.number().int(),
 		connected: z.number().int(),
+		/** Null: a static group, whose members were chosen one by one. */
+		selector: z.string().nullable(),
+		priority: z.number().int(),
+		/** All agents are being looked at after a change of selector or priority. */
+		settling: z.boolean(),
+		findings: z.array(groupFinding),
 		activeRollout: id.nullable(),
 		createdAt: instant,
 	})

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { agent, agentSummary, agentsQuery, catalogue, fleet } from './agents.js';
 import {
-	comparisonQuery,
 	compatibilityQuery,
 	configuration,
 	configurationInput,
@@ -9,13 +8,12 @@ import {
 	published,
 	validation,
 	version,
-	versionComparison,
 	versionCompatibility,
 	versionSummary,
 } from './configurations.js';
 import type { ErrorCode } from './errors.js';
 import { empty, id, pageOf, pageQuery, type Role, reference } from './fields.js';
-import { agentListInput, group, groupInput, membershipChange } from './groups.js';
+import { agentListInput, group, groupChange, groupInput, membershipChange } from './groups.js';
 import {
 	command,
 	commandDone,
@@ -221,15 +219,6 @@ export const routes = {
 		errors: ['not-found', 'version-not-published', 'version-in-use'],
 	}),
 
-	compareVersions: route('GET', '/configurations/:configuration/versions/:number/diff', {
-		tag: 'Versions',
-		role: 'Viewer',
-		summary: 'What differs between two versions, by meaning and in text',
-		params: inVersion,
-		query: comparisonQuery,
-		answers: { 200: versionComparison },
-		errors: ['not-found', 'config-invalid'],
-	}),
 	getVersionCompatibility: route('GET', '/configurations/:configuration/versions/:number/compatibility', {
 		tag: 'Versions',
 		role: 'Viewer',
@@ -243,10 +232,10 @@ export const routes = {
 	createGroup: route('POST', '/groups', {
 		tag: 'Groups',
 		role: 'Operator',
-		summary: 'Create a static group',
+		summary: 'Create a group: static, or dynamic with a selector',
 		body: groupInput,
 		answers: { 201: group },
-		errors: ['already-exists'],
+		errors: ['already-exists', 'selector-invalid'],
 	}),
 	listGroups: route('GET', '/groups', {
 		tag: 'Groups',
@@ -263,6 +252,15 @@ export const routes = {
 		answers: { 200: group },
 		errors: ['not-found'],
 	}),
+	updateGroup: route('PUT', '/groups/:group', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Change the selector or the priority of a group',
+		params: inGroup,
+		body: groupChange,
+		answers: { 200: group },
+		errors: ['not-found', 'group-not-a-target', 'selector-invalid'],
+	}),
 	deleteGroup: route('DELETE', '/groups/:group', {
 		tag: 'Groups',
 		role: 'Operator',
@@ -278,7 +276,7 @@ export const routes = {
 		params: inGroup,
 		body: agentListInput,
 		answers: { 200: membershipChange },
-		errors: ['not-found', 'group-not-a-target'],
+		errors: ['not-found', 'group-not-a-target', 'group-dynamic'],
 	}),
 	removeGroupAgents: route('POST', '/groups/:group/remove', {
 		tag: 'Groups',
@@ -287,7 +285,7 @@ export const routes = {
 		params: inGroup,
 		body: agentListInput,
 		answers: { 200: membershipChange },
-		errors: ['not-found', 'group-not-a-target'],
+		errors: ['not-found', 'group-not-a-target', 'group-dynamic'],
 	}),
 
 	getFleet: route('GET', '/fleet', {

@@ -1,15 +1,14 @@
 import type { AnswerOf, Group, InputOf } from '@ampora/api-contract';
 import { type GroupId, newId, ok } from '@ampora/runtime';
-import { type GroupRow, type Repositories, uniqueViolation } from '@ampora/store';
+import { type Repositories, uniqueViolation } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { type Outcome, refuse } from './errors.js';
+import { toGroup, toGroups, usableSelector } from './group_view.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup, resolveAgents } from './references.js';
 import { unitOfWork } from './unit_of_work.js';
-
-const toGroup = ({ createdAt, ...row }: GroupRow): Group => ({ ...row, createdAt: createdAt.toISOString() });
 
 const exists = (name: string) => refuse('already-exists', `there is a group "${name}" already`, { details: { name } });
 
@@ -25,6 +24,8 @@ async function changeMembers(
 		const action = 'Agents are in it when they are in no other group: remove them from theirs.';
 		return refuse('group-not-a-target', `the group "${name}" is built in`, { details: { group: name }, action });
 	}
+	if (found.value.selector !== null)
+		return refuse('group-dynamic', `the group "${name}" is dynamic`, { details: { group: name } });
 	const resolved = await resolveAgents(repositories, agents);
 	if (!resolved.ok) return resolved;
 	const { groups } = repositories;
@@ -40,18 +41,54 @@ async function changeMembers(
 		});
 	}
 	const now = await findGroup(repositories, id);
-	return now.ok ? ok({ group: toGroup(now.value), changed }) : now;
+	return now.ok ? ok({ group: await toGroup(repositories, now.value), changed }) : now;
+}
+
+async function groupAnswer(repositories: Repositories, reference: string): Outcome<Group> {
+	const found = await findGroup(repositories, reference);
+	return found.ok ? ok(await toGroup(repositories, found.value)) : found;
+}
+
+async function changeGroup(
+	repositories: Repositories,
+	caller: Caller,
+	{ group: reference, ...change }: InputOf<'updateGroup'>,
+): Outcome<Group> {
+	const found = await findGroup(repositories, reference);
+	if (!found.ok) return found;
+	const { id, name, builtIn, selector, priority } = found.value;
+	if (builtIn) {
+		const action = 'It holds whoever no selector matches.';
+		return refuse('group-not-a-target', `the group "${name}" is built in`, { details: { group: name }, action });
+	}
+	const usable = usableSelector(change.selector ?? selector ?? '');
+	if (!usable.ok) return usable;
+	const [before, after] = [
+		{ selector, priority },
+		{ selector: usable.value, priority: change.priority ?? priority },
+	];
+	if (before.selector === after.selector && before.priority === after.priority) return groupAnswer(repositories, id);
+	await repositories.groups.setSelector(id, after);
+	await audit(repositories, caller, { action: 'Group.Changed', entity: ['group', id], before, after });
+	return groupAnswer(repositories, id);
 }
 
 export const groupUseCases = ({ store }: ControlDeps) => ({
-	async createGroup(caller: Caller, { name }: InputOf<'createGroup'>): Outcome<Group> {
+	async createGroup(caller: Caller, { name, selector = '', priority = 0 }: InputOf<'createGroup'>): Outcome<Group> {
+		const usable = usableSelector(selector);
+		if (!usable.ok) return usable;
 		try {
 			return await unitOfWork(store, async (repositories) => {
 				const id = newId<GroupId>();
 				await repositories.groups.insert(id, name);
-				await audit(repositories, caller, { action: 'Group.Created', entity: ['group', id], after: { name } });
-				const created = await findGroup(repositories, id);
-				return created.ok ? ok(toGroup(created.value)) : created;
+				const membership = { selector: usable.value, priority };
+				if (usable.value !== null || priority !== 0) await repositories.groups.setSelector(id, membership);
+				await audit(repositories, caller, {
+					action: 'Group.Created',
+					entity: ['group', id],
+					after: { name, ...membership },
+				});
+				return groupAnswer(repositories, id);
 			});
 		} catch (error) {
 			if (uniqueViolation(error) !== undefined) return exists(name);
@@ -65,15 +102,17 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 		const rows = await store.groups.list(limit + 1, after.value);
 		const page = rows.slice(0, limit);
 		return ok({
-			items: page.map(toGroup),
+			items: await toGroups(store, page),
 			nextCursor: rows.length > limit ? textCursor(page.at(-1)?.name ?? '') : null,
 		});
 	},
 
 	async getGroup(_: Caller, { group }: InputOf<'getGroup'>): Outcome<Group> {
-		const found = await findGroup(store, group);
-		return found.ok ? ok(toGroup(found.value)) : found;
+		return groupAnswer(store, group);
 	},
+
+	updateGroup: (caller: Caller, input: InputOf<'updateGroup'>) =>
+		unitOfWork(store, (repositories) => changeGroup(repositories, caller, input)),
 
 	async deleteGroup(caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<Record<string, never>> {
 		return unitOfWork(store, async (repositories) => {

@@ -1,3 +1,4 @@
+export { factsOf } from './agent_facts.js';
 export { authorise, type Caller, type Origin } from './caller.js';
 export { type Control, createControl } from './control.js';
 export { type ControlError, controlError, type Outcome } from './errors.js';

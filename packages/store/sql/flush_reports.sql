@@ -23,7 +23,7 @@ reports as materialized (
 held as materialized (
 	select
 		a.id, a.session_epoch, a.fact_seq, a.gateway, a.last_gateway, a.capabilities, a.healthy,
-		a.proven_version, a.previous_proven_version
+		a.proven_version, a.previous_proven_version, a.description, a.agent_type, a.agent_version, a.components_hash
 	from agent a
 	where a.id in (select agent_id from reports) and exists (select from lease)
 	order by a.id for no key update
@@ -150,6 +150,32 @@ configs_written as (
 	order by agent_id
 	on conflict (agent_id) do update set
 		hash = excluded.hash, files = excluded.files, received_at = excluded.received_at
+),
+-- What selectors may read and is another than before.
+selector_work_written as (
+	insert into selector_work (agent_id, changed)
+	select c.id, c.changed
+	from (
+		select
+			h.id,
+			case when r.description is null then '{}' else array(
+				select 'attribute:' || coalesce(o.key, n.key)
+				from jsonb_each(coalesce(h.description -> 'nonIdentifying', '{}') || coalesce(h.description -> 'identifying', '{}')) o
+				full join jsonb_each(coalesce(r.description -> 'nonIdentifying', '{}') || coalesce(r.description -> 'identifying', '{}')) n
+					on n.key = o.key
+				where o.value is distinct from n.value
+			) end
+			|| case when r.description is not null and r.agent_type is distinct from h.agent_type then array['type', 'components'] else '{}' end
+			|| case when r.description is not null and r.agent_version is distinct from h.agent_version then array['version', 'components'] else '{}' end
+			-- Also of one that says nothing of itself: it has described itself, and belongs somewhere.
+			|| case when r.description is not null and h.description is null then array['attributes'] else '{}' end
+			|| case when r.capabilities <> h.capabilities then array['capabilities'] else '{}' end
+			|| case when r.components_hash <> coalesce(h.components_hash, '') then array['components'] else '{}' end
+			as changed
+		from facts r join held h on h.id = r.agent_id
+		where r.fresh and (r.description is not null or r.capabilities is not null or r.components_hash is not null)
+	) c
+	where c.changed <> '{}'
 ),
 signals as (
 	insert into target_signal (rollout_id, agent_id)

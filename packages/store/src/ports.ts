@@ -1,5 +1,5 @@
 import type { Decision, Snapshot, SnapshotNeeds } from '@ampora/rollout';
-import type { AgentId, GatewayId, RolloutId, VersionId } from '@ampora/runtime';
+import type { AgentId, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 
 export type Rollout = Snapshot['rollout'];
 
@@ -296,4 +296,79 @@ export interface EngineFigures {
 	readonly agents: readonly { readonly connected: boolean; readonly healthy: boolean | null; readonly count: number }[];
 	readonly pausedSeconds: number;
 	readonly oldestUnansweredSeconds: number;
+}
+
+/** A dynamic group as its members are found by. */
+export interface SelectorRow {
+	readonly id: GroupId;
+	readonly selector: string;
+	readonly priority: number;
+	readonly createdAtMs: number;
+	/** All agents are being looked at again after a change; `after`: those up to this id are done. */
+	readonly sweep: { readonly kind: 'evaluate' | 'decide'; readonly seq: number; readonly after: AgentId | null } | null;
+}
+
+/** Something changed about an agent that selectors may read. `changed` null: everything; empty: it is only to be decided anew. */
+export interface SelectorWork {
+	readonly agentId: AgentId;
+	readonly workIds: readonly number[];
+	/** `attribute:<name>`, `attributes`, `type`, `version`, `capabilities`, `components`. */
+	readonly changed: readonly string[] | null;
+}
+
+/** What selectors may read of an agent, where it is, and what they last found: null, when they never looked. */
+export interface SelectorSubject {
+	readonly agentId: AgentId;
+	readonly groupId: GroupId;
+	/** `chosen`: a static group. */
+	readonly where: 'ungrouped' | 'chosen' | 'dynamic';
+	readonly description: {
+		readonly identifying: Record<string, unknown>;
+		readonly nonIdentifying: Record<string, unknown>;
+	} | null;
+	readonly agentType: string | null;
+	readonly agentVersion: string | null;
+	readonly capabilities: number;
+	readonly components: CatalogueComponents | null;
+	readonly matches: readonly GroupId[] | null;
+	readonly errors: Readonly<Record<string, string>> | null;
+}
+
+/** What came of looking at one agent. */
+export interface Selection {
+	readonly agentId: AgentId;
+	/** The group it was in when it was looked at: it is moved only from there. */
+	readonly foundIn: GroupId;
+	/** Null: it stays. */
+	readonly moveTo: GroupId | null;
+	/** Null: the same as before. */
+	readonly standing: { readonly matches: readonly GroupId[]; readonly errors: Readonly<Record<string, string>> } | null;
+}
+
+export interface SelectionWrite {
+	readonly selections: readonly Selection[];
+	/** Work that is done by this. */
+	readonly workIds: readonly number[];
+	/** A sweep got on up to `after`; null: it has seen everybody. */
+	readonly sweep: { readonly groupId: GroupId; readonly seq: number; readonly after: AgentId | null } | null;
+}
+
+/** What the keeper of dynamic groups asks of Postgres. Throws `StoreUnavailable` when it is away; every method is safe to repeat. */
+export interface SelectorStore {
+	/** All dynamic groups. */
+	dynamicGroups(): Promise<readonly SelectorRow[]>;
+	/** The longest waiting first, each agent once; `limit` counts changes. */
+	selectorWork(limit: number): Promise<readonly SelectorWork[]>;
+	/** Agents that have described themselves, in the order of ids. */
+	describedAgents(after: AgentId | null, limit: number): Promise<readonly AgentId[]>;
+	subjects(agentIds: readonly AgentId[]): Promise<readonly SelectorSubject[]>;
+	/**
+	 * Writes what was found and moves agents, in one statement, only while the lease is held. The `membership_seq` of each group that
+	 * gained or lost somebody grows, so that its rollouts notice (R7). An agent that is elsewhere by now, and one whose new group is not
+	 * dynamic any more, is not moved.
+	 */
+	writeSelection(
+		lease: LeaderLease,
+		write: SelectionWrite,
+	): Promise<{ readonly held: boolean; readonly moved: number }>;
 }

@@ -32,6 +32,16 @@ export const agentGroup = pgTable('agent_group', {
 	builtIn: boolean('built_in').notNull().default(false),
 	/** Grows whenever somebody joins or leaves, so that a rollout notices without looking at its members. */
 	membershipSeq: whole('membership_seq').notNull().default(0),
+	/** CEL; null: a static group, whose members somebody chose. */
+	selector: text('selector'),
+	/** Of several dynamic groups that match, the one with the highest. */
+	priority: integer('priority').notNull().default(0),
+	/** What is still to be done for all agents after a change: evaluate the selector, or only decide anew. Null: nothing. */
+	sweep: text('sweep', { enum: ['evaluate', 'decide'] }),
+	/** A change begins a new sweep; one that is under way for an older one must not end it. */
+	sweepSeq: whole('sweep_seq').notNull().default(0),
+	/** Agents up to this id are done. */
+	sweepAfter: uuid('sweep_after'),
 	createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 });
 
@@ -200,6 +210,25 @@ export const assignment = pgTable(
 	},
 	(table) => [index('assignment_changed').on(table.changedAt)],
 );
+
+/** What the selectors found when they last looked at an agent. Apart from the agent, whose row its gateway writes. */
+export const agentSelection = pgTable('agent_selection', {
+	agentId: uuid('agent_id')
+		.primaryKey()
+		.references(() => agent.id, { onDelete: 'cascade' }),
+	/** Groups whose selector matches. */
+	matches: uuid('matches').array().notNull().default(sql`'{}'`),
+	/** Message by group, of those whose selector errors. */
+	errors: jsonb('errors').$type<Record<string, string>>().notNull().default({}),
+});
+
+/** Agents that selectors have to look at again, in order; a row goes when that was done. */
+export const selectorWork = pgTable('selector_work', {
+	id: bigserial('id', { mode: 'number' }).primaryKey(),
+	agentId: uuid('agent_id').notNull(),
+	/** `attribute:<name>`, `type`, `version`, `capabilities`, `components`. Null: everything. Empty: decide only. */
+	changed: text('changed').array(),
+});
 
 export const quarantine = pgTable(
 	'quarantine',

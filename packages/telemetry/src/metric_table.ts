@@ -62,6 +62,13 @@ export const metricTable = {
 		ampora_rollout_oldest_unanswered_seconds: gauge({}, 'Age of the oldest push that its agent has not answered'),
 		ampora_rollout_engine_last_tick_timestamp_seconds: gauge({}, 'When this engine last completed a tick as leader'),
 	},
+	groups: {
+		ampora_selector_evaluations_total: counter(
+			{ cause: ['change', 'sweep'] },
+			'Evaluations of group selectors: because an agent changed, or because a selector did',
+		),
+		ampora_group_moves_total: counter({}, 'Agents moved by selectors'),
+	},
 	lease: {
 		ampora_leader_lease_held: gauge({ name: text }, '1 while this process holds the lease'),
 		ampora_leader_lease_expires_timestamp_seconds: gauge({ name: text }, 'When the lease this process holds expires'),

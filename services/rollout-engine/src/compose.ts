@@ -1,7 +1,7 @@
 import { createControl } from '@ampora/control';
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
-import { connect, createControlStore, createEngineStore } from '@ampora/store';
+import { connect, createControlStore, createEngineStore, createSelectorStore } from '@ampora/store';
 import {
 	addServiceCheck,
 	createHealth,
@@ -13,6 +13,7 @@ import {
 import type { EngineConfig } from './config.js';
 import { createEngine } from './engine.js';
 import { createGrpcServer } from './grpc/server.js';
+import { createMembership } from './membership/membership.js';
 import { createEngineTelemetry } from './telemetry/engine_telemetry.js';
 import { keepGaugesFresh } from './telemetry/gauges.js';
 
@@ -45,6 +46,10 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry },
 		config,
 	);
+	const membership = createMembership(
+		{ store: { ...store, ...createSelectorStore(database.sql) }, clock: systemClock, telemetry },
+		config,
+	);
 	const control = createControl({ store: createControlStore(database.orm), backplane, clock: systemClock });
 	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
 	const grpc = createGrpcServer({ control, tracer, onFault }, { host: config.grpcHost, port: config.grpcPort });
@@ -61,6 +66,7 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 		health,
 	});
 	await engine.start();
+	membership.start();
 	const gauges = keepGaugesFresh({ telemetry, store, clock: systemClock });
 	const { port } = await grpc.listen();
 	life.serving();
@@ -71,6 +77,7 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 			grpc.setServing(false);
 			await grpc.close();
 			gauges.stop();
+			await membership.stop();
 			await engine.stop();
 			await Promise.all([backplane.close(), directory.close(), operations.close()]);
 			await database.close();

@@ -2,9 +2,15 @@ import { createApi } from '@ampora/api';
 import { createControl } from '@ampora/control';
 import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
 import { createGateway } from '@ampora/gateway';
-import { createEngine, createEngineTelemetry, createGrpcServer, keepGaugesFresh } from '@ampora/rollout-engine';
+import {
+	createEngine,
+	createEngineTelemetry,
+	createGrpcServer,
+	createMembership,
+	keepGaugesFresh,
+} from '@ampora/rollout-engine';
 import { type GatewayId, type RunningService, systemClock, systemRandom } from '@ampora/runtime';
-import { createControlStore, createEngineStore, createGatewayStore } from '@ampora/store';
+import { createControlStore, createEngineStore, createGatewayStore, createSelectorStore } from '@ampora/store';
 import {
 	addServiceCheck,
 	createHealth,
@@ -90,6 +96,12 @@ async function open(
 	);
 	await engine.start();
 	closing.add(() => engine.stop());
+	const membership = createMembership(
+		{ store: { ...engineStore, ...createSelectorStore(database.sql) }, clock, telemetry },
+		config,
+	);
+	membership.start();
+	closing.add(() => membership.stop());
 	const gauges = keepGaugesFresh({ telemetry, store: engineStore, clock });
 	closing.add(() => gauges.stop());
 

@@ -30,6 +30,7 @@ export const silentEngineTelemetry = ({ rolloutFailed }: EngineEars): EngineTele
 		gatewaysLost: () => {},
 	},
 	cutOff: { gatewaysCutOff: () => {}, storeFailed: () => {} },
+	membership: { looked: () => {}, storeFailed: () => {} },
 	dispatcher: {
 		sent: () => ({ traceparent: null, ended: () => {} }),
 		noSession: () => {},

@@ -1,5 +1,5 @@
 import type { Group } from '@ampora/api-contract';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
 import { facts, table, when } from '../output/table.js';
@@ -14,19 +14,37 @@ const groupText = (group: Group): string =>
 		['id', group.id],
 		['agents', group.agents],
 		['connected', group.connected],
+		['selector', group.selector ?? '(static)'],
+		...(group.selector === null ? [] : [['priority', group.priority] as const]),
+		...(group.settling ? [['settling', 'all agents are being looked at'] as const] : []),
 		['rollout under way', group.activeRollout],
 		['created', when(group.createdAt)],
-	]);
+	]) + group.findings.map(({ code, message, fix }) => `  ${code}: ${message}\n    ${fix}\n`).join('');
 
 export function addGroups(program: Command, io: Io): void {
 	const groups = program.command('groups').description('groups of agents, which rollouts go to');
 	groups
 		.command('create')
-		.description('create a group')
+		.description('create a group: static, or dynamic with a selector')
 		.argument('<name>')
+		.option('--selector <expression>', selectorHelp)
+		.option('--priority <n>', priorityHelp, integer)
 		.action(
-			inSession(io, async (session, name: string) => {
-				session.print(await session.call('createGroup', { body: { name } }), (group) => `${group.name} created\n`);
+			inSession(io, async (session, name: string, { selector, priority }: SelectorOptions) => {
+				const created = await session.call('createGroup', { body: { name, selector, priority } });
+				session.print(created, (group) => `${group.name} created\n`);
+			}),
+		);
+	groups
+		.command('update')
+		.description('change the selector or the priority of a group')
+		.argument('<group>')
+		.option('--selector <expression>', `${selectorHelp}; empty makes the group static, with the members it has`)
+		.option('--priority <n>', priorityHelp, integer)
+		.action(
+			inSession(io, async (session, group: string, { selector, priority }: SelectorOptions) => {
+				const changed = await session.call('updateGroup', { params: { group }, body: { selector, priority } });
+				session.print(changed, groupText);
 			}),
 		);
 	groups
@@ -65,6 +83,19 @@ export function addGroups(program: Command, io: Io): void {
 			}),
 		);
 	for (const add of [true, false]) addMembership(groups, io, add);
+}
+
+interface SelectorOptions {
+	readonly selector?: string;
+	readonly priority?: number;
+}
+
+const selectorHelp = 'CEL over agent.attributes, agent.type, agent.version, agent.capabilities, agent.components';
+const priorityHelp = 'of several dynamic groups that match, the highest wins';
+
+function integer(text: string): number {
+	if (!/^-?\d{1,9}$/.test(text)) throw new InvalidArgumentError('write a whole number.');
+	return Number(text);
 }
 
 interface MembershipOptions {

@@ -1,7 +1,8 @@
 import type { AgentId, GroupId } from '@ampora/runtime';
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
-import { agent, agentGroup, rollout } from '../schema.js';
+import { agent, agentGroup, agentSelection, rollout, selectorWork } from '../schema.js';
+import { ungroupedGroupId } from '../ungrouped.js';
 import { activeStates } from './configurations.js';
 import { anyOf } from './drizzle.js';
 
@@ -13,6 +14,25 @@ export interface GroupRow {
 	readonly agents: number;
 	readonly connected: number;
 	readonly activeRollout: string | null;
+	/** Null: static. */
+	readonly selector: string | null;
+	readonly priority: number;
+	/** All agents are being looked at after a change. */
+	readonly settling: boolean;
+}
+
+/** Agents that the selectors of two groups match. */
+export interface OverlapRow {
+	readonly groupId: GroupId;
+	readonly otherId: GroupId;
+	readonly agents: number;
+}
+
+/** Agents for which the selector of a group errors; `example` is one of the messages. */
+export interface SelectorErrorRow {
+	readonly groupId: GroupId;
+	readonly agents: number;
+	readonly example: string;
 }
 
 // Drizzle leaves the table out of column names where a query has one table only; inside a subquery that would be another column.
@@ -30,6 +50,9 @@ export function groupsOn(db: Orm) {
 				name: agentGroup.name,
 				builtIn: agentGroup.builtIn,
 				createdAt: agentGroup.createdAt,
+				selector: agentGroup.selector,
+				priority: agentGroup.priority,
+				settling: sql<boolean>`agent_group.sweep is not null`,
 				agents: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId})`,
 				connected: sql<number>`(select count(a.gateway)::int from ${agent} a where a.group_id = ${groupId})`,
 				activeRollout: sql<
@@ -46,6 +69,49 @@ export function groupsOn(db: Orm) {
 	return {
 		async insert(id: GroupId, name: string): Promise<void> {
 			await db.insert(agentGroup).values({ id, name });
+		},
+
+		/** Sets them, and has all agents looked at: evaluated when the selector is another, only decided anew otherwise. */
+		async setSelector(id: GroupId, { selector, priority }: Pick<GroupRow, 'selector' | 'priority'>): Promise<void> {
+			const other = sql`${agentGroup.selector} is distinct from ${selector}::text`;
+			await db
+				.update(agentGroup)
+				.set({
+					selector,
+					priority,
+					sweep: sql`case when ${selector}::text is null then null when ${other} or sweep = 'evaluate' then 'evaluate' else 'decide' end`,
+					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
+					sweepAfter: null,
+				})
+				.where(eq(agentGroup.id, id));
+		},
+
+		/** Of agents that are in a dynamic group or in none. */
+		async overlaps(): Promise<readonly OverlapRow[]> {
+			return db
+				.select({
+					groupId: sql<GroupId>`m.id`,
+					otherId: sql<GroupId>`o.id`,
+					agents: sql<number>`count(*)::int`,
+				})
+				.from(agentSelection)
+				.innerJoin(sql`lateral unnest(${agentSelection.matches}) as m (id)`, sql`true`)
+				.innerJoin(sql`lateral unnest(${agentSelection.matches}) as o (id)`, sql`o.id <> m.id`)
+				.where(sql`cardinality(${agentSelection.matches}) > 1`)
+				.groupBy(sql`m.id, o.id`);
+		},
+
+		async selectorErrors(): Promise<readonly SelectorErrorRow[]> {
+			return db
+				.select({
+					groupId: sql<GroupId>`e.key`,
+					agents: sql<number>`count(*)::int`,
+					example: sql<string>`min(e.value)`,
+				})
+				.from(agentSelection)
+				.innerJoin(sql`lateral jsonb_each_text(${agentSelection.errors}) as e`, sql`true`)
+				.where(sql`${agentSelection.errors} <> '{}'`)
+				.groupBy(sql`e.key`);
 		},
 
 		async find(by: { id: string } | { name: string }): Promise<GroupRow | null> {
@@ -110,6 +176,13 @@ export function groupsOn(db: Orm) {
 				.orderBy(asc(agentGroup.id))
 				.for('update');
 			await grow(concerned);
+			// Whoever is in no group any more belongs where selectors say.
+			if (to === ungroupedGroupId)
+				await db
+					.insert(selectorWork)
+					.select(
+						sql`select nextval(pg_get_serial_sequence('selector_work', 'id')), id, '{}'::text[] from unnest(${sql.param(moving.map(({ id }) => id))}::uuid[]) as w (id)`,
+					);
 			return moving.length;
 		},
 	};

@@ -48,6 +48,6 @@ export type { BuildRow, CatalogueKey, CatalogueRow } from './catalogues.js';
 export type { CommandRow, NewCommand } from './commands.js';
 export { activeStates, type ConfigurationRow, type VersionPointers, type VersionRow } from './configurations.js';
 export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
-export type { GroupRow } from './groups.js';
+export type { GroupRow, OverlapRow, SelectorErrorRow } from './groups.js';
 export type { EventRow, NewRollout, RolloutFilter, RolloutRow, TargetRow } from './rollouts.js';
 export type { ApiTokenRow, EnrollmentTokenRow } from './tokens.js';

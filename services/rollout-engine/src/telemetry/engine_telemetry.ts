@@ -4,12 +4,14 @@ import { createMetrics, type Logger, type MetricsRegistry, spanNames, type Trace
 import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
 import { leaseName } from '../engine.js';
 import type { CutOffEvents } from '../liveness/cut_off_gateways.js';
+import type { MembershipEvents } from '../membership/membership_keeper.js';
 import type { TickerEvents } from '../ticker/ticker.js';
 
 export interface EngineTelemetry {
 	readonly ticker: TickerEvents;
 	readonly dispatcher: DispatcherEvents;
 	readonly cutOff: CutOffEvents;
+	readonly membership: MembershipEvents;
 	committed(loaded: LoadedSnapshot, decision: Decision): void;
 	leaseChanged(name: string, lease: LeaderLease | null): void;
 	leaseRenewed(name: string, expiresAtMs: number): void;
@@ -36,6 +38,7 @@ export function createEngineTelemetry({
 	const dispatch = createMetrics(registry, 'dispatch');
 	const rollout = createMetrics(registry, 'rollout');
 	const lease = createMetrics(registry, 'lease');
+	const groups = createMetrics(registry, 'groups');
 	// A replica that never led shows that it does not.
 	lease.ampora_leader_lease_held.set({ name: leaseName }, 0);
 	return {
@@ -62,6 +65,15 @@ export function createEngineTelemetry({
 					agents,
 				}),
 			storeFailed: (error) => logger.warn('lapsed gateways could not be asked after', { error }),
+		},
+		membership: {
+			looked(cause, evaluations, moved) {
+				groups.ampora_selector_evaluations_total.inc({ cause }, evaluations);
+				if (moved === 0) return;
+				groups.ampora_group_moves_total.inc(moved);
+				logger.info('agents moved to the groups whose selectors they match', { cause, agents: moved });
+			},
+			storeFailed: (error) => logger.warn('the store could not be asked; nobody is moved meanwhile', { error }),
 		},
 		dispatcher: {
 			sent(gateway, { agents, cause, traceparent }) {
