@@ -60,6 +60,37 @@ const listening = (): Promise<{ url: string }> => {
 const ended = ({ state }: Loose): boolean =>
 	['Completed', 'RolledBack', 'Aborted', 'Failed', 'Cancelled'].includes(state);
 
+test('an archived version is still the way back, kept while it is, and rolled out to nobody', async () => {
+	const { name, agents } = await group(2);
+	const first = await create(name, 'archived soon');
+	await until(first.id, ended);
+	const at = { configuration: name, number: 1 };
+	expect(await stage.call('archiveVersion', { params: at })).toMatchObject({ body: { code: 'version-in-use' } });
+	fleet.behave(agents.slice(1), 'fails');
+	const second = await create(name, 'to be undone', { onGate: 'pause', onAgentFailure: 'leave' });
+	await until(second.id, ({ state, evidence }) => state === 'Paused' && evidence.length > 0);
+	await stage.must('abortRollout', { params: { rollout: second.id }, body: {} });
+	fleet.behave(agents, 'applies');
+	const third = await create(name, 'the last');
+	await until(third.id, ended);
+	expect(await stage.must('archiveVersion', { params: at })).toMatchObject({ state: 'Archived' });
+
+	const kept = await stage.call('deleteVersion', { params: at });
+	expect(kept).toMatchObject({ status: 409, body: { code: 'version-in-use', details: { rollouts: 1 } } });
+	expect(kept.body.details.waysBack).toBeGreaterThan(0);
+	const forward = await stage.call('createRollout', { body: { group: name, version: `${name}@1`, ...quick } });
+	expect(forward).toMatchObject({ status: 409, body: { code: 'version-not-published' } });
+	await stage.must('archiveVersion', { params: { configuration: name, number: 2 } });
+	const retried = await stage.call('retryRollout', { params: { rollout: second.id }, body: {} });
+	expect(retried).toMatchObject({ status: 409, body: { code: 'version-not-published' } });
+
+	const undone = await stage.must('rollbackRollout', { params: { rollout: third.id }, body: {} });
+	await until(undone.rollout.id, ended);
+	const back = await Promise.all(agents.map((agent) => stage.must('getAgent', { params: { agent } })));
+	expect(back.map(({ config, answer }) => `${config} ${answer}`)).toContain(`${name}@1 applied`);
+	expect(await stage.call('deleteVersion', { params: at })).toMatchObject({ status: 409 });
+});
+
 test('a rollout completes, and rolling it back afterwards is a rollout of its own', async () => {
 	const { name, agents } = await group(4);
 	const first = await create(name, 'baseline');
