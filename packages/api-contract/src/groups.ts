@@ -54,6 +54,44 @@ export const group = z
 	.meta({ id: 'Group' });
 export type Group = z.infer<typeof group>;
 
+export const groupPreviewInput = z.strictObject({
+	group: reference.optional().meta({ description: 'The group that would change; absent: a new one.' }),
+	selector: selector.optional(),
+	priority: priority.optional(),
+	limit: z.number().int().min(1).max(500).default(100),
+	cursor: z.string().max(500).optional().meta({ description: 'nextCursor of the page before.' }),
+});
+
+const groupMove = z.object({
+	agent: id,
+	instanceUid: id,
+	hostname: z.string().nullable(),
+	change: z.enum(['comes', 'goes']),
+	from: z.string(),
+	to: z.string(),
+	/** `configuration@number` it is assigned now. */
+	runs: z.string().nullable(),
+	/** What its new group was last brought to; what it runs already, where that was brought to nothing. */
+	wouldRun: z.string().nullable(),
+});
+
+export const groupPreview = z
+	.object({
+		/** Over the whole fleet; null on all pages but the first. */
+		counts: z
+			.object({
+				agents: z.number().int(),
+				comes: z.number().int(),
+				goes: z.number().int(),
+				/** For whom the selector would error; they stay where they are unless another group decides. */
+				errors: z.number().int(),
+			})
+			.nullable(),
+		items: z.array(groupMove),
+		nextCursor: z.string().nullable(),
+	})
+	.meta({ id: 'GroupPreview' });
+
 export const membershipChange = z
 	.object({
 		group,

@@ -13,7 +13,15 @@ import {
 } from './configurations.js';
 import type { ErrorCode } from './errors.js';
 import { empty, id, pageOf, pageQuery, type Role, reference } from './fields.js';
-import { agentListInput, group, groupChange, groupInput, membershipChange } from './groups.js';
+import {
+	agentListInput,
+	group,
+	groupChange,
+	groupInput,
+	groupPreview,
+	groupPreviewInput,
+	membershipChange,
+} from './groups.js';
 import {
 	command,
 	commandDone,
@@ -259,6 +267,14 @@ export const routes = {
 		params: inGroup,
 		body: groupChange,
 		answers: { 200: group },
+		errors: ['not-found', 'group-not-a-target', 'selector-invalid'],
+	}),
+	previewGroup: route('POST', '/group-previews', {
+		tag: 'Groups',
+		role: 'Viewer',
+		summary: 'Who would come to a group and who would go, with another selector or priority; nothing changes',
+		body: groupPreviewInput,
+		answers: { 200: groupPreview },
 		errors: ['not-found', 'group-not-a-target', 'selector-invalid'],
 	}),
 	deleteGroup: route('DELETE', '/groups/:group', {

@@ -7,6 +7,7 @@ import { authorise, type Caller, type Origin } from './caller.js';
 import { compatibilityUseCases } from './compatibility.js';
 import { configurationUseCases } from './configurations.js';
 import { type ControlError, type Outcome, refuse } from './errors.js';
+import { groupPreviewUseCases } from './group_preview.js';
 import { groupUseCases } from './groups.js';
 import { identityUseCases } from './identity.js';
 import type { ControlDeps } from './ports.js';
@@ -52,6 +53,7 @@ export function createControl(deps: ControlDeps): Control {
 		...versionUseCases(deps),
 		...compatibilityUseCases(deps),
 		...groupUseCases(deps),
+		...groupPreviewUseCases(deps),
 		...agentUseCases(deps),
 		...rolloutUseCases(deps),
 		...tokenUseCases(deps),

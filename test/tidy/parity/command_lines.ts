@@ -25,6 +25,7 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	createGroup: 'groups create web',
 	listGroups: 'groups list',
 	getGroup: 'groups show web',
+	previewGroup: 'groups preview web --priority 5',
 	updateGroup: 'groups update web --priority 5',
 	deleteGroup: 'groups delete web',
 	addGroupAgents: `groups add web ${id}`,

@@ -1,10 +1,11 @@
 import type { Group } from '@ampora/api-contract';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
 import { facts, table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
 import { inSession } from '../session.js';
+import { addPreview, type SelectorOptions, withSelector } from './group_selectors.js';
 
 const perCall = 10_000;
 
@@ -23,30 +24,24 @@ const groupText = (group: Group): string =>
 
 export function addGroups(program: Command, io: Io): void {
 	const groups = program.command('groups').description('groups of agents, which rollouts go to');
-	groups
-		.command('create')
-		.description('create a group: static, or dynamic with a selector')
-		.argument('<name>')
-		.option('--selector <expression>', selectorHelp)
-		.option('--priority <n>', priorityHelp, integer)
-		.action(
-			inSession(io, async (session, name: string, { selector, priority }: SelectorOptions) => {
-				const created = await session.call('createGroup', { body: { name, selector, priority } });
-				session.print(created, (group) => `${group.name} created\n`);
-			}),
-		);
-	groups
-		.command('update')
-		.description('change the selector or the priority of a group')
-		.argument('<group>')
-		.option('--selector <expression>', `${selectorHelp}; empty makes the group static, with the members it has`)
-		.option('--priority <n>', priorityHelp, integer)
-		.action(
-			inSession(io, async (session, group: string, { selector, priority }: SelectorOptions) => {
-				const changed = await session.call('updateGroup', { params: { group }, body: { selector, priority } });
-				session.print(changed, groupText);
-			}),
-		);
+	withSelector(
+		groups.command('create').description('create a group: static, or dynamic with a selector').argument('<name>'),
+	).action(
+		inSession(io, async (session, name: string, { selector, priority }: SelectorOptions) => {
+			const created = await session.call('createGroup', { body: { name, selector, priority } });
+			session.print(created, (group) => `${group.name} created\n`);
+		}),
+	);
+	withSelector(
+		groups.command('update').description('change the selector or the priority of a group').argument('<group>'),
+		'; empty makes the group static, with the members it has',
+	).action(
+		inSession(io, async (session, group: string, { selector, priority }: SelectorOptions) => {
+			const changed = await session.call('updateGroup', { params: { group }, body: { selector, priority } });
+			session.print(changed, groupText);
+		}),
+	);
+	addPreview(groups, io);
 	groups
 		.command('list')
 		.description('list groups')
@@ -83,19 +78,6 @@ export function addGroups(program: Command, io: Io): void {
 			}),
 		);
 	for (const add of [true, false]) addMembership(groups, io, add);
-}
-
-interface SelectorOptions {
-	readonly selector?: string;
-	readonly priority?: number;
-}
-
-const selectorHelp = 'CEL over agent.attributes, agent.type, agent.version, agent.capabilities, agent.components';
-const priorityHelp = 'of several dynamic groups that match, the highest wins';
-
-function integer(text: string): number {
-	if (!/^-?\d{1,9}$/.test(text)) throw new InvalidArgumentError('write a whole number.');
-	return Number(text);
 }
 
 interface MembershipOptions {

@@ -10,6 +10,7 @@ import { configurationsOn } from './configurations.js';
 import { driverError } from './drizzle.js';
 import { groupsOn } from './groups.js';
 import { rolloutsOn } from './rollouts.js';
+import { selectionOn } from './selection.js';
 import { tokensOn } from './tokens.js';
 
 const repositoriesOn = (db: Orm) => ({
@@ -18,6 +19,7 @@ const repositoriesOn = (db: Orm) => ({
 	agents: agentsOn(db),
 	catalogues: cataloguesOn(db),
 	rollouts: rolloutsOn(db),
+	selection: selectionOn(db),
 	commands: commandsOn(db),
 	tokens: tokensOn(db),
 	audit: auditOn(db),
@@ -50,4 +52,5 @@ export { activeStates, type ConfigurationRow, type VersionPointers, type Version
 export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
 export type { GroupRow, OverlapRow, SelectorErrorRow } from './groups.js';
 export type { EventRow, NewRollout, RolloutFilter, RolloutRow, TargetRow } from './rollouts.js';
+export type { DynamicGroupRow, PreviewSubject } from './selection.js';
 export type { ApiTokenRow, EnrollmentTokenRow } from './tokens.js';
