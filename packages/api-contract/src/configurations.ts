@@ -11,13 +11,17 @@ export const configFile = z.strictObject({
 });
 
 /** Several files, or one given as `yaml`. */
-export const filesInput = z
-	.strictObject({ files: z.array(configFile).min(1).max(filesMax).optional(), yaml: z.string().optional() })
-	.refine(
-		({ files, yaml }) => (files === undefined) !== (yaml === undefined),
-		'give either "yaml" (one file) or "files", not both and not neither',
-	);
+const filesGiven = { files: z.array(configFile).min(1).max(filesMax).optional(), yaml: z.string().optional() };
+const given = ({ files, yaml }: { files?: unknown; yaml?: unknown }) => (files === undefined) !== (yaml === undefined);
+const givenOnce = 'give either "yaml" (one file) or "files", not both and not neither';
+export const filesInput = z.strictObject(filesGiven).refine(given, givenOnce);
 export type FilesInput = z.infer<typeof filesInput>;
+
+const forGroup = {
+	group: reference.optional().meta({ description: 'Say too what the agents of this group lack.' }),
+};
+export const filesValidation = z.strictObject({ ...filesGiven, ...forGroup }).refine(given, givenOnce);
+export const validationQuery = z.strictObject(forGroup);
 
 export const configurationInput = z.strictObject({ name });
 

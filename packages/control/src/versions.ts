@@ -7,7 +7,7 @@ import {
 	type Version,
 	type VersionSummary,
 } from '@ampora/api-contract';
-import { validateConfig } from '@ampora/collector-config';
+import { type ValidationContext, validateConfig } from '@ampora/collector-config';
 import { newId, ok, type Result, type VersionId } from '@ampora/runtime';
 import type { ConfigurationRow, Repositories, VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
@@ -15,6 +15,7 @@ import type { Caller } from './caller.js';
 import { findConfiguration } from './configurations.js';
 import { numberAfter, numberCursor } from './cursor.js';
 import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
+import { groupCatalogue } from './group_catalogue.js';
 import type { ControlDeps } from './ports.js';
 import { unitOfWork } from './unit_of_work.js';
 import { bodyOf, refOf, type StoredFiles, storedFiles, toVersion, toVersionSummary } from './version_view.js';
@@ -72,11 +73,32 @@ async function refusePointed({ configurations }: VersionsOf, row: VersionRow) {
 	});
 }
 
-const findingsOf = ({ files }: Pick<StoredFiles, 'files'>): ConfigFinding[] =>
-	validateConfig(files.map((file) => ({ name: file.name, body: bodyOf(file) }))).map((finding) => ({ ...finding }));
+const findingsOf = (
+	{ files }: Pick<StoredFiles, 'files'>,
+	context: Pick<ValidationContext, 'catalogue'> = {},
+): ConfigFinding[] =>
+	validateConfig(
+		files.map((file) => ({ name: file.name, body: bodyOf(file) })),
+		context,
+	).map((finding) => ({ ...finding }));
+
+/** What the agents of one group lack keeps nobody from publishing for another. */
+const aboutAgents: readonly string[] = ['unknown-component-type', 'catalogue-unknown'];
 
 function toValidation(findings: ConfigFinding[]): Validation {
-	return { publishable: !findings.some(({ severity }) => severity === 'error'), findings };
+	const publishable = !findings.some(({ severity, code }) => severity === 'error' && !aboutAgents.includes(code));
+	return { publishable, findings };
+}
+
+/** With a group, whether its agents have the components counts too. */
+async function validationOf(repositories: Repositories, files: StoredFiles, group?: string): Outcome<Validation> {
+	const known = group === undefined ? ok(null) : await groupCatalogue(repositories, group);
+	if (!known.ok) return known;
+	if (known.value === null) return ok(toValidation(findingsOf(files)));
+	const { common, incomplete } = known.value;
+	const findings = findingsOf(files, { catalogue: common });
+	const unknown = findingsOf(files, { catalogue: null }).filter(({ code }) => code === 'catalogue-unknown');
+	return ok(toValidation(common !== null && incomplete ? [...findings, ...unknown] : findings));
 }
 
 /** Two files of one name would make one of them disappear. */
@@ -140,7 +162,7 @@ const describeFinding = ({ file, line, column, message }: ConfigFinding): string
 export const versionUseCases = ({ store }: ControlDeps) => ({
 	async validateFiles(_: Caller, input: InputOf<'validateFiles'>): Outcome<Validation> {
 		const files = readFiles(input);
-		return files.ok ? ok(toValidation(findingsOf(files.value))) : files;
+		return files.ok ? validationOf(store, files.value, input.group) : files;
 	},
 
 	async createVersion(caller: Caller, input: InputOf<'createVersion'>): Outcome<VersionSummary> {
@@ -212,7 +234,7 @@ export const versionUseCases = ({ store }: ControlDeps) => ({
 
 	async validateVersion(_: Caller, input: InputOf<'validateVersion'>): Outcome<Validation> {
 		const found = await versionAt(store, input);
-		return found.ok ? ok(toValidation(findingsOf(found.value))) : found;
+		return found.ok ? validationOf(store, found.value, input.group) : found;
 	},
 
 	async publishVersion(caller: Caller, input: InputOf<'publishVersion'>) {

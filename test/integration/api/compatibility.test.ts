@@ -72,6 +72,25 @@ test('of a group, and of one agent', async () => {
 	expect(unknown).toMatchObject({ status: 404 });
 });
 
+test('findings for a group say what its agents lack', async () => {
+	const codes = ({ findings }: Loose) =>
+		findings
+			.filter(({ code }: Loose) => /catalogue|component-type/.test(code))
+			.map(({ code, path }: Loose) => `${code} ${path}`);
+	const group = 'some';
+	const stored = await stage.must('validateVersion', { params, query: { group } });
+	expect(codes(stored)).toEqual(['unknown-component-type receivers.kafka/a', 'unknown-component-type exporters.debug']);
+	expect(codes(await stage.must('validateVersion', { params }))).toEqual([]);
+	const empty = await stage.must('validateVersion', { params, query: { group: 'none' } });
+	expect(codes(empty)).toEqual([]);
+	const body = { yaml: 'receivers: { otlp: }\nexporters: { kafka: }\n', group: 'ungrouped' };
+	expect(codes(await stage.must('validateFiles', { body }))).toEqual([
+		'unknown-component-type exporters.kafka',
+		'catalogue-unknown ',
+	]);
+	expect(await stage.call('validateFiles', { body: { ...body, group: 'nobody' } })).toMatchObject({ status: 404 });
+});
+
 test('a version nobody can read suits nobody', async () => {
 	const configuration = 'edge';
 	const { number } = await stage.must('createVersion', { params: { configuration }, body: { yaml: 'a: [' } });

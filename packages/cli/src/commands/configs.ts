@@ -19,7 +19,7 @@ function versionParams(text: string): { configuration: string; number: number } 
 }
 
 /** One file is the configuration; of several, each keeps its name. */
-export async function readConfigFiles(io: Io, paths: readonly string[]): Promise<BodyOf<'validateFiles'>> {
+export async function readConfigFiles(io: Io, paths: readonly string[]): Promise<BodyOf<'createVersion'>> {
 	const read = async (path: string): Promise<string> => {
 		try {
 			return await io.readFile(path);
@@ -120,15 +120,16 @@ export function addConfigs(program: Command, io: Io): void {
 		.command('validate')
 		.description('what is wrong with files, or with a version')
 		.argument('<target...>', 'paths of files, or one configuration@number')
+		.option('--group <group>', 'say too what the agents of this group lack')
 		.action(
-			inSession(io, async (session, targets: string[]) => {
+			inSession(io, async (session, targets: string[], query: { group?: string }) => {
 				const [first = ''] = targets;
 				const stored = targets.length === 1 && reference.test(first);
-				const findings = stored
-					? await session.call('validateVersion', { params: versionParams(first) })
-					: await session.call('validateFiles', { body: await readConfigFiles(io, targets) });
-				session.print(findings, (validation) => findingsText(validation, stored ? 'config' : onlyName(targets)));
-				if (!findings.publishable) throw new CommandFailed(exitCodes.refused, '');
+				const found = stored
+					? await session.call('validateVersion', { params: versionParams(first), query })
+					: await session.call('validateFiles', { body: { ...(await readConfigFiles(io, targets)), ...query } });
+				session.print(found, (validation) => findingsText(validation, stored ? 'config' : onlyName(targets)));
+				if (found.findings.some(({ severity }) => severity === 'error')) throw new CommandFailed(exitCodes.refused, '');
 			}),
 		);
 	configs
