@@ -1,3 +1,4 @@
+import { systemClock } from '@ampora/runtime';
 import { expect, test } from 'vitest';
 import { useStage } from './stage.js';
 
@@ -13,6 +14,8 @@ const stage = useStage({ agents: 50, gateways: 2, engines: 1, seed: 401 });
 
 test('of all agents of a build, over all gateways, one is asked what it has, and every one of them has an answer', async () => {
 	const { fleet, campaign } = stage();
+	const selector = '"kafka" in agent.components.exporters';
+	await campaign.call('createGroup', { body: { name: 'can-kafka', selector } });
 	await fleet.add({ count: 200, heartbeatMs: 5_000, components: full });
 	await fleet.add({ count: 100, heartbeatMs: 5_000, components: lean });
 	await fleet.launch(500);
@@ -27,6 +30,11 @@ test('of all agents of a build, over all gateways, one is asked what it has, and
 	expect(found.missing).toMatchObject([{ component: 'exporters/kafka', agents: 100 }]);
 	const { items } = await campaign.call('listCatalogues', { query: { limit: 10 } });
 	expect(items.map(({ agents }) => agents).toSorted((a, b) => a - b)).toEqual([100, 200]);
+
+	// Most of them had said all there was to say of themselves before anybody knew what they have.
+	const members = async () => (await campaign.call('getGroup', { params: { group: 'can-kafka' } })).agents;
+	for (let look = 0; (await members()) < 200 && look < 500; look += 1) await systemClock.sleep(20);
+	expect(await members()).toBe(200);
 
 	// They all come back, to either gateway: what is known is not asked again.
 	const { connects } = fleet.stats;
