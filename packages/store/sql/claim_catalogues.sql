@@ -12,6 +12,15 @@ stored as materialized (
 	select w.agent_id, c.distribution is not null as present, c.components is not null as known
 	from wanted w left join component_catalogue c using (distribution, version, hash)
 ),
+-- Agents choose what they call theirs: when there is no more room, what no agent names any more goes, and the next round has it.
+forgotten as (
+	delete from component_catalogue c
+	where (select count(*) from component_catalogue) >= $2::int and not exists (
+		select from agent a
+		where a.components_hash = c.hash
+			and coalesce(a.agent_type, '') = c.distribution and coalesce(a.agent_version, '') = c.version
+	)
+),
 asked as (
 	insert into component_catalogue as c (distribution, version, hash, asked_agent, asked_epoch, asked_at, asks)
 	select distinct on (distribution, version, hash)

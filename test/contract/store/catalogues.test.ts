@@ -57,6 +57,20 @@ describe.each(adapters)('component catalogues on $name', ({ open }) => {
 		expect(await claims([second])).toEqual(['ask']);
 	});
 
+	test('an agent that does not answer is asked again, and again later', async () => {
+		const minuteMs = 60_000;
+		const mute = await agents(1, freshHash());
+		expect(await claims(mute)).toEqual(['ask']);
+		await stores.world.ageCatalogueAsks(1.9 * minuteMs);
+		expect(await claims(mute)).toEqual(['wait']);
+		await stores.world.ageCatalogueAsks(0.2 * minuteMs);
+		expect(await claims(mute)).toEqual(['ask']);
+		await stores.world.ageCatalogueAsks(3.9 * minuteMs);
+		expect(await claims(mute)).toEqual(['wait']);
+		await stores.world.ageCatalogueAsks(0.2 * minuteMs);
+		expect(await claims(mute)).toEqual(['ask']);
+	});
+
 	test('an agent that comes back in a new session may be asked again', async () => {
 		const hash = freshHash();
 		const [agent] = await agents(1, hash);
@@ -75,6 +89,20 @@ describe.each(adapters)('component catalogues on $name', ({ open }) => {
 		if (!agent) throw new Error('nobody connected');
 		await stores.gateway.saveCatalogue(agent, freshHash(), components);
 		expect(await claims([agent])).toEqual(['ask']);
+	});
+
+	test('when there is no more room, what no agent names any more makes some', async () => {
+		const known = await agents(1, freshHash());
+		const [first] = known;
+		if (!first) throw new Error('nobody connected');
+		const hash = freshHash();
+		await describeAs(known, hash);
+		await stores.gateway.saveCatalogue(first, hash, components);
+		await stores.world.fillCatalogues();
+		const late = await agents(1, freshHash());
+		expect(await claims(late)).toEqual(['wait']);
+		expect(await claims(late)).toEqual(['ask']);
+		expect(await claims(known)).toEqual(['known']);
 	});
 
 	test('an unasked one is kept too, and the first stays', async () => {

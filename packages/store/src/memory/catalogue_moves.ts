@@ -36,14 +36,25 @@ function lapsed(state: MemoryState, asked: { agentId: AgentId; epoch: number; at
 	return !connected || asked.atMs < state.nowMs() - 2 ** Math.min(asks, 6) * minuteMs;
 }
 
+/** What no agent names any more. */
+function forgotten(state: MemoryState): readonly string[] {
+	if (state.catalogues.size < cataloguesMax) return [];
+	const named = new Set([...state.agents.values()].map(keyOf));
+	return [...state.catalogues.keys()].filter((key) => !named.has(key));
+}
+
 export const catalogueMoves = (state: MemoryState) => ({
-	claimCatalogues: (sessions: readonly Session[]) =>
-		sessions
+	claimCatalogues(sessions: readonly Session[]) {
+		const gone = forgotten(state);
+		const claims = sessions
 			.toSorted((a, b) => (a.agentId < b.agentId ? -1 : 1))
 			.flatMap((session) => {
 				const agent = present(state, session);
 				return agent ? [{ agentId: agent.id, claim: claim(state, agent) }] : [];
-			}),
+			});
+		for (const key of gone) state.catalogues.delete(key);
+		return claims;
+	},
 	saveCatalogue(session: Session, hash: Uint8Array, components: CatalogueComponents): void {
 		const agent = present(state, session);
 		if (!agent || !sameBytes(agent.componentsHash, hash)) return;

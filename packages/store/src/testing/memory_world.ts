@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
+import { cataloguesMax } from '../catalogues.js';
 import type { MemoryState } from '../memory/state.js';
 import { quarantineKey } from '../memory/state.js';
 import type { StoreWorld } from './world.js';
@@ -67,6 +68,13 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		outcome: async (commandId) => state.commands.get(commandId)?.outcome ?? null,
 		audit: async () => state.audit.map(({ actor, action }) => ({ actor, action })),
 		quarantined: async (agentId, versionId) => state.quarantine.has(quarantineKey(agentId, versionId)),
+		async ageCatalogueAsks(ms) {
+			for (const catalogue of state.catalogues.values())
+				if (catalogue.asked) catalogue.asked = { ...catalogue.asked, atMs: catalogue.asked.atMs - ms };
+		},
+		async fillCatalogues() {
+			for (let n = 0; n < cataloguesMax; n += 1) state.catalogues.set(`${n}`, { components: {}, asked: null, asks: 0 });
+		},
 		async expireLease(name) {
 			found(state.leases.get(name)).expiresAtMs = state.nowMs();
 		},

@@ -6,6 +6,7 @@ import {
 	type RolloutId,
 	type VersionId,
 } from '@ampora/runtime';
+import { cataloguesMax } from '../catalogues.js';
 import { machineOf, type TargetColumns, targetOf } from '../rollout_rows.js';
 import { hex, onlyRow, type Row, type Sql } from '../sql.js';
 import { contentOf } from './memory_world.js';
@@ -139,6 +140,16 @@ const reads = (sql: Sql) => ({
 export const postgresWorld = (sql: Sql): StoreWorld => ({
 	...writes(sql),
 	...reads(sql),
+	async ageCatalogueAsks(ms) {
+		await sql.query(`update component_catalogue set asked_at = asked_at - $1::float8 * interval '1 millisecond'`, [ms]);
+	},
+	async fillCatalogues() {
+		await sql.query(
+			`insert into component_catalogue (distribution, version, hash, components)
+			select n::text, '', 'gone', '{}' from generate_series(1, $1::int) n`,
+			[cataloguesMax],
+		);
+	},
 	async expireLease(name) {
 		await sql.query('update leader_lease set expires_at = clock_timestamp() where name = $1', [name]);
 	},

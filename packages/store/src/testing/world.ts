@@ -52,6 +52,10 @@ export interface StoreWorld {
 	audit(): Promise<readonly { actor: string; action: string }[]>;
 	quarantined(agentId: AgentId, versionId: VersionId): Promise<boolean>;
 
+	/** As if nobody who was asked for a component catalogue had answered for that much longer. */
+	ageCatalogueAsks(ms: number): Promise<void>;
+	/** As many catalogues as are kept, of agents that are gone. */
+	fillCatalogues(): Promise<void>;
 	expireLease(name: string): Promise<void>;
 	expireGateway(gateway: GatewayId): Promise<void>;
 	/** As if the agent had disconnected that much earlier. */
