@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, name, reference } from './fields.js';
+import { id, instant, name, reference, versionReference } from './fields.js';
 
 export const filesMax = 32;
 
@@ -115,3 +115,42 @@ export const configuration = z
 	})
 	.meta({ id: 'Configuration' });
 export type Configuration = z.infer<typeof configuration>;
+
+export const comparisonQuery = z.strictObject({
+	from: versionReference.optional().meta({ description: 'The older of the two; the version before it when left out.' }),
+});
+
+const edit = z
+	.object({
+		op: z.enum(['add', 'remove', 'change', 'reorder']),
+		path: z.string(),
+		/** As JSON; what secret-bearing keys hold is hidden. */
+		before: z.string().nullable(),
+		after: z.string().nullable(),
+		kind: z.enum([
+			...(['receiver', 'processor', 'exporter', 'connector', 'extension'] as const),
+			...(['pipeline', 'telemetry', 'service', 'other'] as const),
+		]),
+		pipelines: z.array(z.string()),
+	})
+	.meta({ id: 'ConfigEdit' });
+export type ConfigEdit = z.infer<typeof edit>;
+
+/** What differs between two versions: by meaning, and in the text as published. */
+export const versionComparison = z
+	.object({
+		from: z.string(),
+		to: z.string(),
+		/** No agent would run anything else. */
+		sameMeaning: z.boolean(),
+		edits: z.array(edit),
+		/** Paths of the edits after which an agent may not find back to its server. */
+		managementPath: z.array(z.string()),
+		/** Paths of the edits that send data elsewhere. */
+		endpoints: z.array(z.string()),
+		removedPipelines: z.array(z.string()),
+		/** A unified diff, file by file. */
+		text: z.string(),
+	})
+	.meta({ id: 'VersionComparison' });
+export type VersionComparison = z.infer<typeof versionComparison>;

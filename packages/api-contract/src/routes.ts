@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { agent, agentSummary, agentsQuery, catalogue, fleet } from './agents.js';
 import {
+	comparisonQuery,
 	compatibilityQuery,
 	configuration,
 	configurationInput,
@@ -10,6 +11,7 @@ import {
 	validation,
 	validationQuery,
 	version,
+	versionComparison,
 	versionCompatibility,
 	versionSummary,
 } from './configurations.js';
@@ -230,6 +232,15 @@ export const routes = {
 		errors: ['not-found', 'version-not-published', 'version-in-use'],
 	}),
 
+	compareVersions: route('GET', '/configurations/:configuration/versions/:number/diff', {
+		tag: 'Versions',
+		role: 'Viewer',
+		summary: 'What differs between two versions, by meaning and in text',
+		params: inVersion,
+		query: comparisonQuery,
+		answers: { 200: versionComparison },
+		errors: ['not-found', 'config-invalid'],
+	}),
 	getVersionCompatibility: route('GET', '/configurations/:configuration/versions/:number/compatibility', {
 		tag: 'Versions',
 		role: 'Viewer',

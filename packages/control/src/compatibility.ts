@@ -6,17 +6,16 @@ import {
 	compatibility,
 	componentCatalogue,
 	neededComponents,
-	parseConfig,
 } from '@ampora/collector-config';
 import { ok } from '@ampora/runtime';
 import type { BuildRow, CatalogueKey, CatalogueRow, Repositories, VersionRow } from '@ampora/store';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
-import { notFound, type Outcome, refuse } from './errors.js';
+import { notFound, type Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
-import { bodyOf, refOf } from './version_view.js';
-import { versionAt } from './versions.js';
+import { refOf } from './version_view.js';
+import { documentOf, versionAt } from './versions.js';
 
 /** Agents of one kind, and whether they have what a version needs. */
 export interface BuildFit {
@@ -32,12 +31,6 @@ export async function buildFits(
 ): Promise<readonly BuildFit[]> {
 	const builds = await catalogues.builds(among);
 	return builds.map((build) => ({ build, fit: compatibility(document, componentCatalogue(build.components ?? {})) }));
-}
-
-function documentOf(row: VersionRow): Awaited<Outcome<ConfigDocument>> {
-	const parsed = parseConfig(row.files.map((file) => ({ name: file.name, body: bodyOf(file) })));
-	if (parsed.ok) return ok(parsed.document);
-	return refuse('config-invalid', `version ${refOf(row)} cannot be read`, { details: { findings: parsed.findings } });
 }
 
 type Input = InputOf<'getVersionCompatibility'>;

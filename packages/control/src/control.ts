@@ -4,6 +4,7 @@ import { isStoreAway } from '@ampora/store';
 import { agentUseCases } from './agents.js';
 import { auditUseCases } from './audit.js';
 import { authorise, type Caller, type Origin } from './caller.js';
+import { comparisonUseCases } from './comparison.js';
 import { compatibilityUseCases } from './compatibility.js';
 import { configurationUseCases } from './configurations.js';
 import { type ControlError, type Outcome, refuse } from './errors.js';
@@ -51,6 +52,7 @@ export function createControl(deps: ControlDeps): Control {
 		...identityUseCases(),
 		...configurationUseCases(deps),
 		...versionUseCases(deps),
+		...comparisonUseCases(deps),
 		...compatibilityUseCases(deps),
 		...groupUseCases(deps),
 		...groupPreviewUseCases(deps),

@@ -7,7 +7,7 @@ import {
 	type Version,
 	type VersionSummary,
 } from '@ampora/api-contract';
-import { type ValidationContext, validateConfig } from '@ampora/collector-config';
+import { type ConfigDocument, parseConfig, type ValidationContext, validateConfig } from '@ampora/collector-config';
 import { newId, ok, type Result, type VersionId } from '@ampora/runtime';
 import type { ConfigurationRow, Repositories, VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
@@ -45,6 +45,13 @@ export async function versionAt(
 ): Outcome<VersionRow> {
 	const found = await findConfiguration(repositories, configuration);
 	return found.ok ? findVersion(repositories, `${found.value.name}@${number}`, lock) : found;
+}
+
+/** Its files, read and merged as a collector would. */
+export function documentOf(row: VersionRow): Awaited<Outcome<ConfigDocument>> {
+	const parsed = parseConfig(row.files.map((file) => ({ name: file.name, body: bodyOf(file) })));
+	if (parsed.ok) return ok(parsed.document);
+	return refuse('config-invalid', `version ${refOf(row)} cannot be read`, { details: { findings: parsed.findings } });
 }
 
 function refuseState(row: VersionRow, code: 'version-not-draft' | 'version-not-published' | 'version-not-deletable') {

@@ -156,6 +156,26 @@ describe('configurations and versions', () => {
 		expect(items).toMatchObject([{ before: { version: 'old@1', state: 'Archived' } }]);
 	});
 
+	test('two versions are compared by meaning and in text', async () => {
+		const of = { configuration: 'compared' };
+		await stage.must('createConfiguration', { body: { name: 'compared' } });
+		const yamls = [
+			goodYaml,
+			`# another text\n${goodYaml}`,
+			goodYaml.replace('exporters:\n  nop:', 'exporters:\n  nop: {a: 1}'),
+		];
+		for (const yaml of yamls) await stage.must('createVersion', { params: of, body: { yaml } });
+		const compare = (number: number, query = {}) => stage.must('compareVersions', { params: { ...of, number }, query });
+		expect(await compare(2)).toMatchObject({ from: 'compared@1', sameMeaning: true, edits: [] });
+		expect((await compare(2)).text).toContain('+# another text');
+		const changed = await compare(3, { from: 'compared@1' });
+		expect(changed).toMatchObject({ from: 'compared@1', to: 'compared@3', sameMeaning: false });
+		expect(changed.edits).toMatchObject([{ op: 'change', path: 'exporters.nop', before: 'null', after: '{"a":1}' }]);
+		expect(await stage.call('compareVersions', { params: { ...of, number: 1 }, query: {} })).toMatchObject({
+			status: 404,
+		});
+	});
+
 	test('only a configuration without published versions can be deleted', async () => {
 		expect(await stage.call('deleteConfiguration', { params })).toMatchObject({
 			status: 409,

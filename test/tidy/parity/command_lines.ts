@@ -21,6 +21,7 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	validateVersion: 'configs validate edge@1',
 	publishVersion: 'configs publish edge@1',
 	archiveVersion: 'configs archive edge@1',
+	compareVersions: 'configs diff edge@2 edge@1',
 	getVersionCompatibility: 'configs compatibility edge@1 --group web',
 	createGroup: 'groups create web',
 	listGroups: 'groups list',

@@ -3,6 +3,7 @@ import type { BodyOf, Configuration, Validation, VersionCompatibility, VersionSu
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
+import { comparisonText } from '../output/comparison_text.js';
 import { findingText } from '../output/finding_text.js';
 import { facts, table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
@@ -155,6 +156,18 @@ export function addConfigs(program: Command, io: Io): void {
 		.action(
 			inSession(io, async (session, version: string) => {
 				session.print(await session.call('archiveVersion', { params: versionParams(version) }), createdText);
+			}),
+		);
+	configs
+		.command('diff')
+		.description('what differs between two versions, by meaning and in text')
+		.argument('<version>', 'configuration@number')
+		.argument('[from]', 'configuration@number of the older one; default: the version before')
+		.action(
+			inSession(io, async (session, version: string, from?: string) => {
+				const query = from === undefined ? {} : { from };
+				const params = versionParams(version);
+				session.print(await session.call('compareVersions', { params, query }), comparisonText);
 			}),
 		);
 	configs
