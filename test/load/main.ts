@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { groups } from './groups.js';
 import { idle } from './idle.js';
 import { figuresTable, machineText, type Report, record, revision } from './report.js';
 import { rollout } from './rollout.js';
@@ -7,6 +8,7 @@ import type { Scenario } from './setting.js';
 const scenarios: Readonly<Record<string, { readonly run: Scenario; readonly agents: number }>> = {
 	rollout: { run: rollout, agents: 2_000 },
 	idle: { run: idle, agents: 10_000 },
+	groups: { run: groups, agents: 100_000 },
 };
 
 const usage = `usage: npm run bench -- <${Object.keys(scenarios).join('|')}> [--agents <number>] [--json] [--record]
