@@ -1,10 +1,9 @@
 import { TestAgent, TestSocket } from '@ampora/gateway/testing';
 import { type AgentId, type GatewayId, newId, systemClock } from '@ampora/runtime';
 import { createGatewayStore, type GatewayLease, type GatewayStore } from '@ampora/store';
-import type { Campaign } from '../support/stack/campaign.js';
 import type { Stack } from '../support/stack/stack.js';
 import { type Figures, figure } from './report.js';
-import { inSetting, type ScenarioOptions } from './setting.js';
+import { inSetting, type ScenarioOptions, type Setting } from './setting.js';
 
 /** Real agents on real sockets, which the times are taken from; the others are rows that a second gateway's store reports for. */
 const probesCount = 20;
@@ -68,7 +67,9 @@ export function groups({ agents, say }: ScenarioOptions): Promise<Figures> {
 			const again = fleet.report();
 			const moved = await population(stack, 'test');
 			const wandering = Promise.all(probes.map((probe) => probe.wander('stage', 'rest')));
-			const settledMs = await settled(campaign, 'prod', { selector: 'agent.attributes.env in ["prod", "test"]' });
+			const settledMs = await settled({ stack, campaign }, 'prod', {
+				selector: 'agent.attributes.env in ["prod", "test"]',
+			});
 			const inSweep = (await wandering).flat();
 			await again.stop();
 			await assertEvaluations(stack, 'sweep', { before: sweepsBefore, wanted: everybody });
@@ -76,7 +77,7 @@ export function groups({ agents, say }: ScenarioOptions): Promise<Figures> {
 			if ((await population(stack, 'test')) !== 0)
 				throw new Error('somebody is still in the group that lost its agents');
 			say('changing a priority');
-			const priorityMs = await settled(campaign, 'test', { priority: 90 });
+			const priorityMs = await settled({ stack, campaign }, 'test', { priority: 90 });
 			await assertEvaluations(stack, 'sweep', { before: sweepsBefore, wanted: everybody });
 			const slowest = Math.max(...times, ...inSweep);
 			const figures = {
@@ -151,13 +152,14 @@ async function quiet(stack: Stack): Promise<void> {
 
 /** From the answer to the change until all agents were looked at, ms. */
 async function settled(
-	campaign: Campaign,
+	{ stack, campaign }: Pick<Setting, 'stack' | 'campaign'>,
 	group: string,
 	body: { selector?: string; priority?: number },
 ): Promise<number> {
 	await campaign.call('updateGroup', { params: { group }, body });
 	const startedMs = performance.now();
-	await until(async () => !(await campaign.call('getGroup', { params: { group } })).settling, `${group} is settled`);
+	const done = () => ask<boolean>(stack, 'select sweep is null as answer from agent_group where name = $1', [group]);
+	await until(done, `${group} is settled`);
 	return performance.now() - startedMs;
 }
 

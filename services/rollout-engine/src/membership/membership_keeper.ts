@@ -22,7 +22,7 @@ export interface MembershipEvents {
 const lookEveryMs = 200;
 const restMs = 1_000;
 /** Agents looked at in one go: changes do not wait long behind a sweep, nor the process for a large number of selectors. */
-const agentsAtOnce = 2_000;
+const agentsAtOnce = 1_000;
 const evaluationsAtOnce = 20_000;
 
 /**
