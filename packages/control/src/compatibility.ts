@@ -18,13 +18,13 @@ import { refOf } from './version_view.js';
 import { documentOf, versionAt } from './versions.js';
 
 /** Agents of one kind, and whether they have what a version needs. */
-export interface BuildFit {
+interface BuildFit {
 	readonly build: BuildRow;
 	readonly fit: Compatibility;
 }
 
 /** By kind of agent: a fleet has few, however many agents there are. */
-export async function buildFits(
+async function buildFits(
 	{ catalogues }: Pick<Repositories, 'catalogues'>,
 	document: ConfigDocument,
 	among: { groupId?: string; agentId?: string },
