@@ -582,6 +582,28 @@ describe('remote configuration', () => {
 	});
 });
 
+describe('available components', () => {
+	test('C-106 an unknown hash is asked for once, of an agent that reports them, and what it says is kept for all', async () => {
+		const reports = fullCapabilities | 0x4000n;
+		const hash = randomBytes(16);
+		const told = (components: ReadonlyMap<string, object>) => ({
+			report: { ...fullReport('c-106'), availableComponents: { hash, components } as never },
+		});
+		const mute = await connect();
+		await mute.say(told(new Map()));
+		const agent = await connect(undefined, reports);
+		expect((await agent.say(told(new Map()))).reportAvailableComponents).toBe(false);
+		expect((await agent.socket.next()).reportAvailableComponents).toBe(true);
+		const leaf = { metadata: [], components: new Map() };
+		const receivers = { metadata: [], components: new Map([['otlp', leaf]]) };
+		await agent.say(told(new Map([['receivers', receivers]])));
+		const kept = () => [...gateway.state.catalogues.values()].map(({ components }) => components?.receivers);
+		await gateway.until(() => kept().length === 1 && kept()[0] !== undefined);
+		expect(kept()).toEqual([['otlp']]);
+		expect(mute.socket.received).toEqual([]);
+	});
+});
+
 describe('errors', () => {
 	test('C-107 a malformed message is a bad request with readable text', async () => {
 		const agent = await settled();
