@@ -54,6 +54,12 @@ export const errorCatalogue = {
 		remedy: 'fix',
 		action: 'Wait until the rollout named here has ended, or abort, cancel or roll it back first.',
 	},
+	'plan-void': {
+		http: 409,
+		grpc: 'FAILED_PRECONDITION',
+		remedy: 'fix',
+		action: 'Look at what changed, make another plan, or go ahead with "replan" (--replan).',
+	},
 	'command-not-allowed': {
 		http: 409,
 		grpc: 'FAILED_PRECONDITION',

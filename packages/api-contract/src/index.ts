@@ -12,6 +12,7 @@ export { type ErrorCode, errorCatalogue, errorCodes, type Remedy } from './error
 export { type ErrorBody, errorBody, type Role, role, uuidShape } from './fields.js';
 export * from './groups.js';
 export { parsePercent, parseStepSize } from './percent.js';
+export * from './plans.js';
 export * from './rollout_answer.js';
 export * from './rollout_input.js';
 export * from './rollout_words.js';

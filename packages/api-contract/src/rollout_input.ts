@@ -1,7 +1,7 @@
 // What a rollout can be asked to do. Everything but group and version has a default in the rollout core.
 import { z } from 'zod';
 import { filesInput } from './configurations.js';
-import { duration, flag, pageQuery, percent, reference, stepSize, versionReference } from './fields.js';
+import { duration, flag, id, pageQuery, percent, reference, stepSize, versionReference } from './fields.js';
 import { agentsPerCallMax } from './groups.js';
 import { gateName, pauseReason, rolloutState, targetState } from './rollout_words.js';
 
@@ -39,39 +39,71 @@ const gateInput = z.strictObject({ threshold: percent.optional(), window: durati
 
 const inFlight = 'write a whole number from 1 to 1000000, or "unlimited"';
 
-export const rolloutInput = z
-	.strictObject({
-		group: reference,
-		version: versionReference.optional(),
-		/** Publishes a version of the configuration named like the group and rolls that out. */
-		config: z.union([z.string().transform((yaml) => ({ yaml })), filesInput]).optional(),
-		strategy: strategyInput.optional(),
-		order: z.enum(['random', 'hostname', 'last-seen']).optional(),
-		seed: z.string().min(1).max(200).optional(),
-		maxInFlight: z
-			.union([z.number().int(inFlight).min(1, inFlight).max(1_000_000, inFlight), z.literal('unlimited')], {
-				error: inFlight,
-			})
-			.optional(),
-		gates: z
-			.partialRecord(gateName, gateInput, {
-				error: ({ code, keys }: { code: string; keys?: readonly string[] }) =>
-					code === 'unrecognized_keys'
-						? `there is no gate ${keys?.join(', ')}; there are ${gateName.options.join(', ')}`
-						: undefined,
-			})
-			.optional(),
-		onGate: z.enum(['pause', 'rollback']).optional(),
-		onAgentFailure: z.enum(['restore', 'leave']).optional(),
-		coverage: percent.optional(),
-		bake: duration.optional(),
-		deferFor: duration.optional(),
-		maxDeferred: percent.optional(),
-		unconfirmed: z.enum(['skip', 'push']).optional(),
-		controlLoss: percent.optional(),
-		acceptNoWayBack: z.boolean().optional(),
-		rollbackTo: versionReference.optional(),
-		start: z.enum(['now', 'manual']).default('now'),
+const asked = z.strictObject({
+	group: reference,
+	version: versionReference.optional(),
+	/** Publishes a version of the configuration named like the group and rolls that out. */
+	config: z.union([z.string().transform((yaml) => ({ yaml })), filesInput]).optional(),
+	strategy: strategyInput.optional(),
+	order: z.enum(['random', 'hostname', 'last-seen']).optional(),
+	seed: z.string().min(1).max(200).optional(),
+	maxInFlight: z
+		.union([z.number().int(inFlight).min(1, inFlight).max(1_000_000, inFlight), z.literal('unlimited')], {
+			error: inFlight,
+		})
+		.optional(),
+	gates: z
+		.partialRecord(gateName, gateInput, {
+			error: ({ code, keys }: { code: string; keys?: readonly string[] }) =>
+				code === 'unrecognized_keys'
+					? `there is no gate ${keys?.join(', ')}; there are ${gateName.options.join(', ')}`
+					: undefined,
+		})
+		.optional(),
+	onGate: z.enum(['pause', 'rollback']).optional(),
+	onAgentFailure: z.enum(['restore', 'leave']).optional(),
+	coverage: percent.optional(),
+	bake: duration.optional(),
+	deferFor: duration.optional(),
+	maxDeferred: percent.optional(),
+	unconfirmed: z.enum(['skip', 'push']).optional(),
+	controlLoss: percent.optional(),
+	acceptNoWayBack: z.boolean().optional(),
+	rollbackTo: versionReference.optional(),
+	start: z.enum(['now', 'manual']).default('now'),
+	/** Do what this plan says, or refuse when that is no longer what would happen; what it says of how is not said again here. */
+	plan: id.optional(),
+	/** Start although what was planned does not hold any more. */
+	replan: z.boolean().optional(),
+});
+
+/** How, as far as a plan says it. */
+const planned = [
+	'strategy',
+	'order',
+	'seed',
+	'maxInFlight',
+	'gates',
+	'onGate',
+	'onAgentFailure',
+	'coverage',
+	'bake',
+	'deferFor',
+	'maxDeferred',
+	'unconfirmed',
+	'controlLoss',
+	'acceptNoWayBack',
+	'rollbackTo',
+] as const;
+
+export const rolloutInput = asked
+	.refine((input) => input.plan === undefined || planned.every((field) => input[field] === undefined), {
+		path: ['plan'],
+		message: 'a plan says how already: give "group", "version" and "plan", and make another plan for anything else',
+	})
+	.refine((input) => input.replan !== true || input.plan !== undefined, {
+		path: ['replan'],
+		message: 'give the plan that is to be made anew',
 	})
 	.refine(
 		({ version, config }) => (version === undefined) !== (config === undefined),
@@ -80,6 +112,11 @@ export const rolloutInput = z
 export type RolloutInput = z.infer<typeof rolloutInput>;
 /** As written on the wire: durations and percentages are text. */
 export type RolloutRequest = z.input<typeof rolloutInput>;
+
+/** What a plan is asked for with: all that a new rollout can say but its text, and when it starts. */
+export const planInput = asked
+	.omit({ config: true, start: true, plan: true, replan: true })
+	.extend({ version: versionReference });
 
 export const rolloutsQuery = z.strictObject({
 	group: reference.optional(),
@@ -101,7 +138,8 @@ export const eventsQuery = z.strictObject({
 const why = z.string().trim().min(1).max(1_000).optional();
 const targets = z.array(reference).min(1, 'name at least one agent').max(agentsPerCallMax);
 export const commandInputs = {
-	start: z.strictObject({}),
+	/** `replan`: on the grounds of now, whatever was planned. */
+	start: z.strictObject({ replan: z.boolean().optional() }),
 	cancel: z.strictObject({ reason: why }),
 	pause: z.strictObject({ reason: why }),
 	/** Reasons to lift; none: all that a person may lift. */

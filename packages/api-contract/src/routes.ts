@@ -26,6 +26,7 @@ import {
 	groupPreviewInput,
 	membershipChange,
 } from './groups.js';
+import { planAgentsQuery, plannedAgent, rolloutPlan } from './plans.js';
 import {
 	command,
 	commandDone,
@@ -36,7 +37,7 @@ import {
 	rolloutSummary,
 	rolloutTarget,
 } from './rollout_answer.js';
-import { commandInputs, eventsQuery, rolloutInput, rolloutsQuery, targetsQuery } from './rollout_input.js';
+import { commandInputs, eventsQuery, planInput, rolloutInput, rolloutsQuery, targetsQuery } from './rollout_input.js';
 import {
 	apiToken,
 	apiTokenInput,
@@ -349,6 +350,32 @@ export const routes = {
 		answers: { 200: pageOf(catalogue) },
 	}),
 
+	planRollout: route('POST', '/rollout-plans', {
+		tag: 'Plans',
+		role: 'Operator',
+		summary: 'What a rollout would do: agents per step, gates, risks; kept for 24 hours, to be started as it is',
+		body: planInput,
+		answers: { 201: rolloutPlan },
+		errors: ['not-found', 'version-not-published', 'group-not-a-target', 'config-invalid'],
+	}),
+	getRolloutPlan: route('GET', '/rollout-plans/:plan', {
+		tag: 'Plans',
+		role: 'Viewer',
+		summary: 'One plan',
+		params: z.object({ plan: id }),
+		answers: { 200: rolloutPlan },
+		errors: ['not-found'],
+	}),
+	listPlanAgents: route('GET', '/rollout-plans/:plan/agents', {
+		tag: 'Plans',
+		role: 'Viewer',
+		summary: 'The agents of a plan, in the order in which they would be pushed',
+		params: z.object({ plan: id }),
+		query: planAgentsQuery,
+		answers: { 200: pageOf(plannedAgent) },
+		errors: ['not-found'],
+	}),
+
 	createRollout: route('POST', '/rollouts', {
 		tag: 'Rollouts',
 		role: 'Operator',
@@ -363,6 +390,7 @@ export const routes = {
 			'group-not-a-target',
 			'config-invalid',
 			'idempotency-mismatch',
+			'plan-void',
 		],
 	}),
 	listRollouts: route('GET', '/rollouts', {

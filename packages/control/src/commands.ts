@@ -22,6 +22,7 @@ export interface CommandArgs {
 	readonly force?: boolean | undefined;
 	readonly by?: number | undefined;
 	readonly agents?: readonly string[] | undefined;
+	readonly replan?: boolean | undefined;
 }
 
 function refuseIllegal(rollout: Rollout, kind: CommandKind) {
@@ -46,8 +47,8 @@ async function toArgs(deps: ControlDeps, args: CommandArgs): Promise<Result<obje
 		if (!resolved.ok) return resolved;
 		agentIds = resolved.value;
 	}
-	const { reason, reasons, force, by } = args;
-	return ok(JSON.parse(JSON.stringify({ reason, reasons, force, extendMs: by, agentIds })));
+	const { reason, reasons, force, by, replan } = args;
+	return ok(JSON.parse(JSON.stringify({ reason, reasons, force, extendMs: by, agentIds, replan })));
 }
 
 async function answerOf(deps: ControlDeps, row: CommandRow, found: RolloutRow): Outcome<Done> {

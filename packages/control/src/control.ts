@@ -11,6 +11,7 @@ import { type ControlError, type Outcome, refuse } from './errors.js';
 import { groupPreviewUseCases } from './group_preview.js';
 import { groupUseCases } from './groups.js';
 import { identityUseCases } from './identity.js';
+import { planUseCases } from './plans.js';
 import type { ControlDeps } from './ports.js';
 import { rolloutUseCases } from './rollouts.js';
 import { authenticate, tokenUseCases } from './tokens.js';
@@ -53,6 +54,7 @@ export function createControl(deps: ControlDeps): Control {
 		...configurationUseCases(deps),
 		...versionUseCases(deps),
 		...comparisonUseCases(deps),
+		...planUseCases(deps),
 		...compatibilityUseCases(deps),
 		...groupUseCases(deps),
 		...groupPreviewUseCases(deps),

@@ -7,7 +7,8 @@ import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import type { ControlDeps } from './ports.js';
 import { resolveAgents } from './references.js';
-import { afterCollision, refuseActive, refuseUnpublished, writeNewRollout } from './rollout_create.js';
+import { afterCollision, refuseActive, writeNewRollout } from './rollout_create.js';
+import { refuseUnpublished } from './rollout_sources.js';
 import { unitOfWork } from './unit_of_work.js';
 import { findVersion } from './versions.js';
 

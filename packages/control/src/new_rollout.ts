@@ -13,7 +13,7 @@ import {
 import { ok, type Result, type VersionId } from '@ampora/runtime';
 import { type ControlError, refuse } from './errors.js';
 
-type Asked = Omit<InputOf<'createRollout'>, 'rollbackTo'>;
+type Asked = Omit<InputOf<'planRollout'>, 'rollbackTo' | 'version'>;
 
 /** What was asked for with the core's defaults for everything else, or what is wrong with it. */
 export function toSpec(asked: Asked, rollbackTo: VersionId | null): Result<RolloutSpec, ControlError> {

@@ -1,7 +1,7 @@
 import type { AnswerOf, FilesInput, InputOf } from '@ampora/api-contract';
 import { newRollout, type Rollout, type RolloutSpec } from '@ampora/rollout';
 import { type GroupId, newId, ok, type RolloutId, type VersionId } from '@ampora/runtime';
-import { type GroupRow, type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
+import { type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { awaitDecision, writeCommand } from './command_rows.js';
@@ -9,12 +9,14 @@ import { ensureConfiguration } from './configurations.js';
 import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import { toSpec } from './new_rollout.js';
+import { boundBy, boundNow } from './plans.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
+import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
 import { rolloutLinks } from './rollout_view.js';
 import { unitOfWork } from './unit_of_work.js';
 import { refOf, storedFiles } from './version_view.js';
-import { createDraft, findVersion, publishDraft } from './versions.js';
+import { createDraft, publishDraft } from './versions.js';
 
 type Input = InputOf<'createRollout'>;
 type Accepted = AnswerOf<'createRollout'>;
@@ -33,28 +35,6 @@ export function refuseActive(active: RolloutRow) {
 	return refuse('rollout-active', message, { details: { rollout: id, state, group: active.group } });
 }
 
-/** The version to roll out must be one that never changes again; an archived one is kept for ways back only. */
-async function publishedVersion(
-	repositories: Repositories,
-	caller: Caller,
-	{ input, group }: { input: Input; group: GroupRow },
-): Outcome<VersionRow> {
-	if (input.config !== undefined) return inlineVersion(repositories, caller, group.name, input.config);
-	// Locked, so that it is not archived at the same moment.
-	const found = await findVersion(repositories, input.version ?? '', true);
-	return !found.ok || found.value.state === 'Published' ? found : refuseUnpublished(found.value);
-}
-
-export function refuseUnpublished(row: VersionRow) {
-	const { state } = row;
-	const action =
-		state === 'Draft' ? `Publish it first: ampora configs publish ${refOf(row)}` : 'Choose a published version.';
-	return refuse('version-not-published', `version ${refOf(row)} is ${state}, not Published`, {
-		details: { version: refOf(row), state },
-		action,
-	});
-}
-
 /** Inline YAML becomes a version of the configuration named like the group; the same content again is the same version. */
 async function inlineVersion(
 	repositories: Repositories,
@@ -70,16 +50,6 @@ async function inlineVersion(
 	if (!draft.ok) return draft;
 	const published = await publishDraft(repositories, caller, draft.value);
 	return published.ok ? ok(published.value.version) : published;
-}
-
-async function versionToReturnTo(repositories: Repositories, reference: string | undefined): Outcome<VersionId | null> {
-	if (reference === undefined) return ok(null);
-	const found = await findVersion(repositories, reference);
-	if (!found.ok) return found;
-	if (found.value.state !== 'Draft') return ok(found.value.id as VersionId);
-	return refuse('version-not-published', `rollbackTo: version ${refOf(found.value)} is a draft`, {
-		details: { version: refOf(found.value), state: 'Draft' },
-	});
 }
 
 /** A rollout as it is before anything was decided, with its audit row and, unless it is to be started by hand, its start command. */
@@ -143,12 +113,21 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 	if (!rollbackTo.ok) return rollbackTo;
 	const spec = toSpec(input, rollbackTo.value);
 	if (!spec.ok) return spec;
-	const version = await publishedVersion(repositories, caller, { input, group: group.value });
+	const version =
+		input.config === undefined
+			? await publishedVersion(repositories, input.version ?? '', true)
+			: await inlineVersion(repositories, caller, name, input.config);
 	if (!version.ok) return version;
+	const planning = { group: group.value, version: version.value };
+	const bound =
+		input.plan === undefined
+			? ok(await boundNow(repositories, { ...planning, spec: spec.value }))
+			: await boundBy(repositories, input.plan, { ...planning, replan: input.replan === true });
+	if (!bound.ok) return bound;
 	const { rollout, startCommand } = await writeNewRollout(repositories, caller, {
 		groupId,
 		version: { id: version.value.id as VersionId, ref: refOf(version.value) },
-		spec: spec.value,
+		spec: bound.value,
 		start: input.start === 'now',
 		onlyAgents: null,
 	});

@@ -4,16 +4,16 @@ import {
 	holdingText,
 	type Rollout,
 	type RolloutEvent,
-	type RolloutSpec,
 	type RolloutState,
 	type Step,
 	type TargetState,
 } from '@ampora/rollout';
-import { formatDuration, ok } from '@ampora/runtime';
+import { ok } from '@ampora/runtime';
 import type { Repositories, RolloutRow, TargetRow } from '@ampora/store';
 import { notFound, type Outcome } from './errors.js';
 import { possibleCommands } from './possible_commands.js';
-import { agentTotals, gateViews, sizeText, stepsToCome, stepViews, timeLeft } from './rollout_progress.js';
+import { agentTotals, gateViews, stepsToCome, stepViews, timeLeft } from './rollout_progress.js';
+import { specView } from './spec_view.js';
 
 export function rolloutLinks(id: string) {
 	const self = `/api/v1/rollouts/${id}`;
@@ -50,36 +50,6 @@ function currentStep(rollout: Rollout, steps: readonly Step[]): RolloutSummary['
 	const ended = rollout.endedAtMs !== null || rollout.rollingBack;
 	const last = ended ? undefined : stepsToCome(rollout, steps).at(-1);
 	return { number: current.index + 1, of: (last?.index ?? current.index) + 1, name: current.name };
-}
-
-function strategyView(strategy: RolloutSpec['strategy']): RolloutAnswer['spec']['strategy'] {
-	if (strategy.kind === 'canary') {
-		const steps = strategy.steps.map(({ name, size, dwellMs }) => ({
-			name: name ?? null,
-			size: sizeText(size),
-			dwell: formatDuration(dwellMs),
-			dwellMs,
-		}));
-		return { kind: 'canary', steps };
-	}
-	const { advance, dwellMs } = strategy;
-	const pacing = { advance, dwell: formatDuration(dwellMs), dwellMs };
-	return strategy.kind === 'batch'
-		? { kind: 'batch', batchSize: strategy.batchSize, ...pacing }
-		: { kind: 'percentage', percentages: [...strategy.percentages], ...pacing };
-}
-
-function specView({ rollout, onlyAgents }: RolloutRow): RolloutAnswer['spec'] {
-	const { gates, strategy, bakeMs, deferForMs, ...spec } = rollout.spec;
-	return {
-		...spec,
-		strategy: strategyView(strategy),
-		bake: formatDuration(bakeMs),
-		bakeMs,
-		deferFor: formatDuration(deferForMs),
-		deferForMs,
-		onlyAgents,
-	};
 }
 
 const share = (count: number, what: string): string => (count === 0 ? '' : `${count} ${what}`);
@@ -150,7 +120,7 @@ export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, 
 	return ok({
 		...toRolloutSummary(row, steps),
 		headline: headline(row, steps, ended),
-		spec: specView(row),
+		spec: specView(row.rollout.spec, row.onlyAgents),
 		steps: stepViews(rollout, steps),
 		states,
 		gates: gateViews(rollout, steps),

@@ -80,7 +80,7 @@ async function refusePointed({ configurations }: VersionsOf, row: VersionRow) {
 	});
 }
 
-const findingsOf = (
+export const findingsOf = (
 	{ files }: Pick<StoredFiles, 'files'>,
 	context: Pick<ValidationContext, 'catalogue'> = {},
 ): ConfigFinding[] =>

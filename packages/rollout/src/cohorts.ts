@@ -29,7 +29,13 @@ export interface Population {
 }
 
 /** Steps of the strategy, dropped ones included. Batches are as many as the agents planned need. */
-export function stepCount(strategy: Strategy, planned: number): number {
+export const stepCount = (strategy: Strategy, planned: number): number =>
+	ownStepCount(strategy, planned) + aheadOf(strategy);
+
+/** Steps before the strategy's own. */
+const aheadOf = ({ firstAgentAlone }: Strategy): number => (firstAgentAlone === true ? 1 : 0);
+
+function ownStepCount(strategy: Strategy, planned: number): number {
 	switch (strategy.kind) {
 		case 'batch':
 			return Math.max(1, Math.ceil(planned / strategy.batchSize));
@@ -46,8 +52,13 @@ export interface StepSpec {
 	readonly dwellMs: number;
 }
 
-/** What the strategy says of one step; sizes are cumulative. */
+/** What there is to one step; sizes are cumulative. */
 function stepSpecAt(strategy: Strategy, index: number): StepSpec {
+	const own = ownStepAt(strategy, Math.max(0, index - aheadOf(strategy)));
+	return index < aheadOf(strategy) ? { ...own, name: 'first-agent', size: { kind: 'count', value: 1 } } : own;
+}
+
+function ownStepAt(strategy: Strategy, index: number): StepSpec {
 	switch (strategy.kind) {
 		case 'batch': {
 			const value = (index + 1) * strategy.batchSize;
@@ -74,7 +85,7 @@ export function cumulativeSize(strategy: Strategy, index: number, population: Po
 	if (index >= stepCount(strategy, population.planned) - 1) return eligible;
 	const { size } = stepSpecAt(strategy, index);
 	if (size.kind === 'count') return Math.min(size.value, eligible);
-	if (index === 0) return Math.floor((size.value * eligible + 99) / 100);
+	if (index === aheadOf(strategy)) return Math.floor((size.value * eligible + 99) / 100);
 	return Math.floor((2 * size.value * eligible + 100) / 200);
 }
 

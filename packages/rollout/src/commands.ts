@@ -56,7 +56,7 @@ function perform(draft: Draft, command: Command): Refusal {
 	const by = `${command.kind} by ${command.actor}${command.reason === undefined ? '' : `: ${command.reason}`}`;
 	switch (command.kind) {
 		case 'start':
-			return startRollout(draft, by);
+			return startRollout(draft, by, command.replan);
 		case 'cancel':
 			end(draft, 'Cancelled', by);
 			return null;

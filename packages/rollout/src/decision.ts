@@ -25,6 +25,8 @@ export interface Command {
 	readonly reason?: string;
 	/** extend: how much longer, ms. */
 	readonly extendMs?: number;
+	/** start: on the grounds of now, whatever was foreseen. */
+	readonly replan?: boolean;
 	/** retry, exclude: which agents; retry without any means all that failed. */
 	readonly agentIds?: readonly AgentId[];
 }
@@ -32,7 +34,7 @@ export interface Command {
 export interface CommandOutcome {
 	readonly commandId: string;
 	readonly accepted: boolean;
-	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `unknown-agent`. */
+	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `plan-void`, `unknown-agent`. */
 	readonly code: string | null;
 	/** For people, when refused: what the state is, what was asked, what to do. */
 	readonly message: string | null;

@@ -27,6 +27,13 @@ export function fires(
 	return 100 * count.k > thresholdPercent * count.n;
 }
 
+/** The fewest of `n` judged agents that fire the gate; null: not even all of them do. */
+export function fewestToFire(gate: GateName, n: number, thresholdPercent: number): number | null {
+	const above = Math.floor((thresholdPercent * n) / 100) + 1;
+	const k = n < smallCohort && fromTheSecond.includes(gate) ? Math.max(2, above) : above;
+	return k <= n ? k : null;
+}
+
 /** `20.4`, `30`: one decimal, only where it is not a whole number. */
 function percentText({ k, n }: GateCount): string {
 	if (n === 0) return '0';

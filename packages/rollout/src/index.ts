@@ -1,8 +1,10 @@
+export { voidedBy } from './approval.js';
 export { wayBack } from './back.js';
 export { type PlannedStep, stepsAhead } from './cohorts.js';
 export { decide } from './decide.js';
 export type * from './decision.js';
 export { changedTargetsMax, pageTargetsMax, quietTickMs, tickIntervalMs } from './decision.js';
+export { type Forecast, forecast, type GateForecast, type StepForecast } from './forecast.js';
 export { type GateVerdict, type GateView, gateVerdicts } from './gates.js';
 export { holdingText } from './hold.js';
 export { breaches } from './invariants.js';

@@ -71,7 +71,10 @@ export interface CanaryStep {
 	readonly dwellMs: number;
 }
 
-export type Strategy =
+export type Strategy = {
+	/** A step of one agent comes before all others: the change could cut agents off from their server. */
+	readonly firstAgentAlone?: boolean;
+} & (
 	| {
 			readonly kind: 'batch';
 			readonly batchSize: number;
@@ -84,7 +87,8 @@ export type Strategy =
 			readonly advance: 'manual' | 'auto';
 			readonly dwellMs: number;
 	  }
-	| { readonly kind: 'canary'; readonly steps: readonly CanaryStep[] };
+	| { readonly kind: 'canary'; readonly steps: readonly CanaryStep[] }
+);
 
 export type Order = 'random' | 'hostname' | 'last-seen';
 
@@ -111,6 +115,16 @@ export interface RolloutSpec {
 	readonly acceptNoWayBack: boolean;
 	/** Where agents go on rollback that never proved a version here. */
 	readonly rollbackTo: VersionId | null;
+	/** What was foreseen when it was created: a start on other grounds is refused. */
+	readonly approved?: Approval | null;
+}
+
+/** The plan a start is bound to. */
+export interface Approval {
+	/** Agents that were to be pushed. */
+	readonly eligible: number;
+	/** It lapses then, ms of the database's clock. */
+	readonly untilMs: number;
 }
 
 /** k agents count against the gate, among N. */

@@ -6,6 +6,7 @@ export type RefusalCode =
 	| 'overruled'
 	| 'reason-required'
 	| 'no-way-back'
+	| 'plan-void'
 	| 'unknown-agent';
 
 /** Why a command was not carried out, for machines and for people; null: it was. */

@@ -1,3 +1,4 @@
+import { voidedBy } from './approval.js';
 import type { Draft } from './draft.js';
 import { type Plan, planTargets } from './plan.js';
 import { type Refusal, refuse } from './refusal.js';
@@ -5,9 +6,9 @@ import { end, moveTo } from './states.js';
 import { startNext } from './steps.js';
 
 /** Plans the group and starts the first step; refused when agents would have no way back and nobody accepted that. */
-export function startRollout(draft: Draft, why: string): Refusal {
+export function startRollout(draft: Draft, why: string, replan = false): Refusal {
 	const plan = planTargets(draft.rollout, draft.snapshot.members);
-	const refusal = refuseNoWayBack(draft, plan);
+	const refusal = refuseNoWayBack(draft, plan) ?? (replan ? null : refuseVoid(draft, plan));
 	if (refusal !== null) return refusal;
 	for (const target of plan.targets) draft.addTarget(target);
 	draft.patch({
@@ -33,6 +34,18 @@ function refuseNoWayBack(draft: Draft, plan: Plan): Refusal {
 	return refuse(
 		'no-way-back',
 		`${plan.noWayBack} of ${plan.candidates} agents never proved a version and could not be rolled back; accept that (acceptNoWayBack), or name the version they go to (rollbackTo)`,
+	);
+}
+
+/** It would be another rollout than the one somebody looked at: fail closed. */
+function refuseVoid(draft: Draft, plan: Plan): Refusal {
+	const { approved } = draft.rollout.spec;
+	if (!approved) return null;
+	const changes = voidedBy(approved, { eligible: plan.candidates, nowMs: draft.nowMs });
+	if (changes.length === 0) return null;
+	return refuse(
+		'plan-void',
+		`the plan does not hold any more: ${changes.join('; ')}; look at a new plan, or start with replan`,
 	);
 }
 

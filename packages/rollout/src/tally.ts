@@ -31,7 +31,7 @@ function standsAside({ state, reason }: Target): boolean {
 }
 
 /** Has the agent the capability the gate needs. */
-function isCapable(target: Target, gate: GateName): boolean {
+export function isCapable(target: Target, gate: GateName): boolean {
 	switch (gate) {
 		case 'apply-failed-ratio':
 		case 'apply-timeout-ratio':

@@ -294,6 +294,30 @@ export const rollout = pgTable(
 	],
 );
 
+/** What a rollout would do, as somebody looked at it. Kept for a day. */
+export const rolloutPlan = pgTable(
+	'rollout_plan',
+	{
+		id: uuid('id').primaryKey(),
+		groupId: uuid('group_id')
+			.notNull()
+			.references(() => agentGroup.id, { onDelete: 'cascade' }),
+		versionId: uuid('version_id')
+			.notNull()
+			.references(() => configurationVersion.id, { onDelete: 'cascade' }),
+		spec: jsonb('spec').$type<RolloutSpec>().notNull(),
+		/** sha256 of the terms, hex. */
+		digest: text('digest').notNull(),
+		/** What it binds to besides the spec, and what was foreseen, agents left out. */
+		content: jsonb('content').notNull(),
+		/** All agents to be pushed: step by step, in order; those without a session last in their step. */
+		agentIds: uuid('agent_ids').array().notNull(),
+		createdBy: text('created_by').notNull(),
+		createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+	},
+	(table) => [index('rollout_plan_created').on(table.createdAt)],
+);
+
 export const rolloutStep = pgTable(
 	'rollout_step',
 	{

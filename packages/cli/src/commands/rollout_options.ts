@@ -29,6 +29,8 @@ export interface CreateOptions {
 	readonly acceptNoWayBack?: boolean;
 	readonly rollbackTo?: string;
 	readonly manual?: boolean;
+	readonly plan?: string;
+	readonly replan?: boolean;
 	readonly key?: string;
 	readonly watch?: boolean;
 }
@@ -101,27 +103,40 @@ export function rolloutRequest(
 	source: Pick<RolloutRequest, 'version' | 'config'>,
 	options: CreateOptions,
 ): BodyOf<'createRollout'> {
-	const { maxInFlight, gate: gates, manual, order, seed, onGate, onAgentFailure, bake, deferFor } = options;
+	const { manual, plan, replan } = options;
+	return { group, ...source, ...specRequest(options), start: manual === true ? 'manual' : undefined, plan, replan };
+}
+
+/** What was said of how; a plan is asked for with the same words. */
+export function specRequest(options: CreateOptions): Partial<BodyOf<'planRollout'>> {
+	const { maxInFlight, gate: gates, order, seed, onGate, onAgentFailure, bake, deferFor } = options;
 	const { maxDeferred, coverage, unconfirmed, controlLoss, acceptNoWayBack, rollbackTo } = options;
-	const request: RolloutRequest = {
-		group,
-		...source,
+	return {
 		strategy: strategyOf(options),
 		maxInFlight: maxInFlight === undefined || maxInFlight === 'unlimited' ? maxInFlight : Number(maxInFlight),
-		start: manual === true ? 'manual' : undefined,
 		...{ gates, order, seed, onGate, onAgentFailure, bake, deferFor, maxDeferred, coverage, unconfirmed, controlLoss },
 		...{ acceptNoWayBack, rollbackTo },
 	};
-	return request;
 }
 
+/** What a new rollout has besides how it is done. */
 export const addCreateOptions = (command: Command): Command =>
-	command
-		.option(
+	addSpecOptions(
+		command.option(
 			'-f, --file <path>',
 			'publish this file and roll it out; repeat for several',
 			(text: string, before: string[] = []) => [...before, text],
-		)
+		),
+	)
+		.option('--manual', 'create only; start it with rollouts start')
+		.option('--plan <plan>', 'do what this plan says, or refuse when it does not hold any more')
+		.option('--replan', 'with --plan: go ahead although it does not hold any more')
+		.option('--key <text>', 'idempotency key: the same again creates nothing')
+		.option('--watch', 'watch it afterwards');
+
+/** How a rollout is done. */
+export const addSpecOptions = (command: Command): Command =>
+	command
 		.option('--strategy <kind>', 'canary (default), canary-fast, percentage or batch')
 		.option('--steps <steps>', 'of a canary, cumulative: [name=]size[:dwell],… like canary=5%:5m,50%:10m,100%')
 		.option('--percentages <list>', 'of percentage: cumulative, like 5,25,50,100')
@@ -141,7 +156,4 @@ export const addCreateOptions = (command: Command): Command =>
 		.option('--unconfirmed <what>', 'agents that report nothing: skip (default) or push')
 		.option('--control-loss <percent>', 'share of other agents lost that makes it our own fault')
 		.option('--accept-no-way-back', 'roll out to agents that never proved a version')
-		.option('--rollback-to <configuration@number>', 'where agents go back to that never proved a version')
-		.option('--manual', 'create only; start it with rollouts start')
-		.option('--key <text>', 'idempotency key: the same again creates nothing')
-		.option('--watch', 'watch it afterwards');
+		.option('--rollback-to <configuration@number>', 'where agents go back to that never proved a version');

@@ -15,6 +15,7 @@ import { collectPages, wholeNumber } from '../paging.js';
 import { inSession, type Session } from '../session.js';
 import { badEnds, watchRollout } from '../watch.js';
 import { readConfigFiles } from './configs.js';
+import { addPlans } from './plans.js';
 import { addCreateOptions, type CreateOptions, rolloutRequest } from './rollout_options.js';
 
 export function addRollouts(program: Command, io: Io): void {
@@ -26,6 +27,7 @@ export function addRollouts(program: Command, io: Io): void {
 			.argument('<group>')
 			.argument('[version]', 'configuration@number; or give --file'),
 	).action(inSession(io, create));
+	addPlans(rollouts, io);
 	addLists(rollouts, io);
 	rollouts
 		.command('get')
@@ -158,6 +160,7 @@ interface ControlOptions {
 	readonly reason?: string;
 	readonly key?: string;
 	readonly force?: boolean;
+	readonly replan?: boolean;
 	readonly lift?: string[];
 }
 
@@ -196,11 +199,13 @@ function addControls(rollouts: Command, io: Io): void {
 			),
 		);
 	}
-	control('start', 'start a rollout created with --manual').action(
-		inSession(io, (session, rollout: string, { key }: ControlOptions) =>
-			command(session, 'startRollout', { rollout, body: {}, key }),
-		),
-	);
+	control('start', 'start a rollout created with --manual')
+		.option('--replan', 'although what was planned does not hold any more')
+		.action(
+			inSession(io, (session, rollout: string, { key, replan }: ControlOptions) =>
+				command(session, 'startRollout', { rollout, body: { replan }, key }),
+			),
+		);
 	control('resume', 'go on in the same step')
 		.option('--lift <reasons...>', 'only these pause reasons')
 		.action(

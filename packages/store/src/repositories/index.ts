@@ -9,6 +9,7 @@ import { commandsOn } from './commands.js';
 import { configurationsOn } from './configurations.js';
 import { driverError } from './drizzle.js';
 import { groupsOn } from './groups.js';
+import { plansOn } from './plans.js';
 import { rolloutsOn } from './rollouts.js';
 import { selectionOn } from './selection.js';
 import { tokensOn } from './tokens.js';
@@ -18,6 +19,7 @@ const repositoriesOn = (db: Orm) => ({
 	groups: groupsOn(db),
 	agents: agentsOn(db),
 	catalogues: cataloguesOn(db),
+	plans: plansOn(db),
 	rollouts: rolloutsOn(db),
 	selection: selectionOn(db),
 	commands: commandsOn(db),
@@ -51,6 +53,7 @@ export type { CommandRow, NewCommand } from './commands.js';
 export { activeStates, type ConfigurationRow, type VersionPointers, type VersionRow } from './configurations.js';
 export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
 export type { GroupRow, OverlapRow, SelectorErrorRow } from './groups.js';
+export type { PlannableMember, PlannedAgentRow, PlanRow } from './plans.js';
 export type { EventRow, NewRollout, RolloutFilter, RolloutRow, TargetRow } from './rollouts.js';
 export type { DynamicGroupRow, PreviewSubject } from './selection.js';
 export type { ApiTokenRow, EnrollmentTokenRow } from './tokens.js';

@@ -34,6 +34,8 @@ export function createRequest(request: CreateRolloutRequest): Record<string, unk
 			version: request.source?.$case === 'version' ? request.source.value : undefined,
 			config: request.source?.$case === 'inlineYaml' ? request.source.value : undefined,
 			start: request.manualStart ? ('manual' as const) : undefined,
+			plan: request.plan || undefined,
+			replan: request.replan || undefined,
 		}),
 		...specRequest(request.spec),
 	};

@@ -69,7 +69,7 @@ export function rolloutService(deps: CallDeps): RolloutServiceServer {
 		watchRollout: (call) => {
 			watch(deps, call).catch((error: unknown) => call.emit('error', fault(deps, error)));
 		},
-		startRollout: command('startRollout'),
+		startRollout: command('startRollout', ({ replan }: messages.StartRolloutRequest) => (replan ? { replan } : {})),
 		cancelRollout: command('cancelRollout'),
 		pauseRollout: command('pauseRollout'),
 		resumeRollout: command('resumeRollout', ({ reasons }: messages.ResumeRolloutRequest) =>

@@ -1,0 +1,86 @@
+// What a rollout would do: terms it binds to, and a forecast.
+import { z } from 'zod';
+import { finding, versionComparison } from './configurations.js';
+import { id, instant, pageQuery } from './fields.js';
+import { specView } from './rollout_answer.js';
+import { gateName } from './rollout_words.js';
+
+const count = z.number().int();
+const ms = z.number();
+
+const gateForecast = z.object({
+	/** `armed`: it fires at k of n. `advisory`: not even all of them would fire it. `not-applicable`: it judges nobody. */
+	kind: z.enum(['armed', 'advisory', 'not-applicable']),
+	k: count.nullable(),
+	n: count.nullable(),
+	why: z.string().nullable(),
+});
+
+const planStep = z.object({
+	number: count,
+	name: z.string().nullable(),
+	agents: count,
+	/** Without a session now: they keep their place for when they return. */
+	deferred: count,
+	dwell: z.string(),
+	dwellMs: ms,
+	gates: z.array(z.object({ gate: gateName, thresholdPercent: count, step: gateForecast, rollout: gateForecast })),
+});
+
+export const rolloutPlan = z
+	.object({
+		id,
+		/** sha256 of the terms: version, group, how it is done, risks. The names of agents are none of them. */
+		digest: z.string(),
+		createdBy: z.string(),
+		createdAt: instant,
+		/** After that it binds nobody. */
+		expiresAt: instant,
+		group: z.string(),
+		version: z.string(),
+		spec: specView,
+		/** Agents to be pushed. */
+		eligible: count,
+		alreadyApplied: count,
+		/** Why agents are left out, and how many. */
+		skipped: z.record(z.string(), count),
+		sickBefore: count,
+		noWayBack: count,
+		/** Agents that lack a component, and those of which nobody knows. */
+		incompatible: count,
+		unknown: count,
+		steps: z.array(planStep),
+		/** With instant answers, and with every answer as late as allowed and every dwell extended. */
+		duration: z.object({ least: z.string(), leastMs: ms, most: z.string(), mostMs: ms }),
+		/** Steps are started by a person, whose time is not in it. */
+		advancedByHand: z.boolean(),
+		/** Nobody is connected: nothing happens until somebody is. */
+		waitsForAgents: z.boolean(),
+		/** no-way-back, management-path, endpoint-changed, pipeline-removed, incompatible-agents, unknown-catalogue, gates-advisory, over-size:N. */
+		risks: z.array(z.object({ risk: z.string(), message: z.string() })),
+		/** Against the version most of these agents are assigned now; null: they are assigned none. */
+		comparison: versionComparison.nullable(),
+		findings: z.array(finding),
+	})
+	.meta({ id: 'RolloutPlan' });
+export type RolloutPlan = z.infer<typeof rolloutPlan>;
+
+export const planAgentsQuery = z.strictObject({
+	step: z.coerce.number().int().min(1).optional().meta({ description: 'Counts from 1; all when left out.' }),
+	...pageQuery,
+});
+
+export const plannedAgent = z
+	.object({
+		id,
+		/** From 1. */
+		step: count,
+		/** Its place in the order, from 1. */
+		place: count,
+		/** It has no session now. */
+		deferred: z.boolean(),
+		hostname: z.string().nullable(),
+		instanceUid: z.string().nullable(),
+	})
+	.meta({ id: 'PlannedAgent' });
+export type PlannedAgent = z.infer<typeof plannedAgent>;

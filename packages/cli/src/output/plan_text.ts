@@ -1,0 +1,64 @@
+import type { RolloutPlan } from '@ampora/api-contract';
+import { comparisonText } from './comparison_text.js';
+import { findingText } from './finding_text.js';
+import { facts, table, when } from './table.js';
+
+type Step = RolloutPlan['steps'][number];
+type Forecast = Step['gates'][number]['step'];
+
+function forecastText({ kind, k, n, why }: Forecast): string {
+	return kind === 'armed' ? `${k} of ${n}` : `${kind}: ${why}`;
+}
+
+const left = ({ skipped, alreadyApplied }: RolloutPlan): string =>
+	[
+		...(alreadyApplied > 0 ? [`${alreadyApplied} run it already`] : []),
+		...Object.entries(skipped).map(([reason, count]) => `${count} ${reason}`),
+	].join(', ');
+
+/** Each gate once per step; where the step alone could not fire it, what could is said of all pushed by then. */
+function gateRows(steps: readonly Step[]) {
+	return steps.flatMap(({ number, gates }) =>
+		gates.map(({ gate, thresholdPercent, step, rollout }) => ({
+			...{ number, gate, thresholdPercent },
+			step: forecastText(step),
+			rollout: forecastText(rollout),
+		})),
+	);
+}
+
+/** Risks first, then who when, then what would stop it, then what changes. */
+export function planText(plan: RolloutPlan): string {
+	const { duration, risks, steps, comparison, findings } = plan;
+	return [
+		facts([
+			['plan', plan.id],
+			['what', `${plan.version} → ${plan.group}`],
+			['agents', `${plan.eligible} to be pushed`],
+			['left out', left(plan)],
+			['sick before', plan.sickBefore],
+			['components', `${plan.incompatible} lack some, ${plan.unknown} unknown`],
+			['takes', `${duration.least} to ${duration.most}${plan.advancedByHand ? ', and what people take' : ''}`],
+			['binds until', when(plan.expiresAt)],
+		]),
+		...(plan.waitsForAgents ? ['Nobody is connected: nothing happens until somebody is.\n'] : []),
+		risks.length === 0 ? 'No risks.\n' : risks.map(({ risk, message }) => `! ${risk}: ${message}\n`).join(''),
+		table(steps, [
+			{ title: 'STEP', value: ({ number }) => number, align: 'right' },
+			{ title: 'NAME', value: ({ name }) => name },
+			{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
+			{ title: 'AWAY', value: ({ deferred }) => deferred, align: 'right' },
+			{ title: 'DWELL', value: ({ dwell }) => dwell },
+		]),
+		table(gateRows(steps), [
+			{ title: 'STEP', value: ({ number }) => number, align: 'right' },
+			{ title: 'GATE', value: ({ gate }) => gate },
+			{ title: 'ABOVE', value: ({ thresholdPercent }) => `${thresholdPercent} %`, align: 'right' },
+			{ title: 'STOPS AT', value: ({ step }) => step },
+			{ title: 'OR OF ALL PUSHED', value: ({ rollout }) => rollout },
+		]),
+		...(findings.length === 0 ? [] : [findings.map((finding) => `${findingText(finding)}\n`).join('')]),
+		...(comparison === null ? [] : [comparisonText(comparison)]),
+		`Start it: ampora rollouts create ${plan.group} ${plan.version} --plan ${plan.id}\n`,
+	].join('\n');
+}

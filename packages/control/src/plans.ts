@@ -1,0 +1,382 @@
+// What a rollout would do, before it does: a forecast for people, and terms that its start is bound to.
+import { createHash } from 'node:crypto';
+import type { AnswerOf, InputOf, RolloutPlan, VersionComparison } from '@ampora/api-contract';
+import { type ConfigDocument, parseConfig } from '@ampora/collector-config';
+import {
+	canonicalJson,
+	type Forecast,
+	forecast,
+	type GateForecast,
+	type RolloutSpec,
+	type StepForecast,
+	voidedBy,
+} from '@ampora/rollout';
+import { formatDuration, type GroupId, newId, ok, type VersionId } from '@ampora/runtime';
+import type { GroupRow, PlannableMember, PlanRow, Repositories, VersionRow } from '@ampora/store';
+import type { Caller } from './caller.js';
+import { comparisonOf } from './comparison.js';
+import { buildFits } from './compatibility.js';
+import { numberAfter, numberCursor } from './cursor.js';
+import { notFound, type Outcome, refuse } from './errors.js';
+import { toSpec } from './new_rollout.js';
+import type { ControlDeps } from './ports.js';
+import { findGroup } from './references.js';
+import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
+import { specView } from './spec_view.js';
+import { bodyOf, refOf } from './version_view.js';
+import { findingsOf } from './versions.js';
+
+/** A plan binds so long. */
+export const planLastsMs = 24 * 3_600_000;
+/** More agents than this are a risk of their own. */
+const largeRollout = 1_000;
+
+interface Risk {
+	readonly risk: string;
+	readonly message: string;
+}
+
+/** What a rollout binds to: everything that was decided, and nothing that merely was so at the time. */
+interface Terms {
+	readonly group: string;
+	/** Null: its members are chosen by hand. */
+	readonly selector: string | null;
+	readonly contentHash: string;
+	readonly spec: RolloutSpec;
+	readonly risks: readonly string[];
+}
+
+const digestOf = (terms: Terms): string => createHash('sha256').update(canonicalJson(terms)).digest('hex');
+
+/** What is kept of a plan besides its columns. */
+interface PlanContent {
+	readonly terms: Terms;
+	/** Components that agents lack, each a class of its own. */
+	readonly lacking: readonly string[];
+	readonly incompatible: number;
+	readonly unknown: number;
+	readonly foreseen: Foreseen;
+	readonly risks: readonly Risk[];
+	readonly comparison: VersionComparison | null;
+}
+
+type Foreseen = Omit<Forecast, 'steps' | 'sickBefore'> & {
+	readonly sickBefore: number;
+	readonly steps: readonly (Omit<StepForecast, 'agents' | 'deferred'> & {
+		readonly agents: number;
+		readonly deferred: number;
+	})[];
+};
+
+interface Planning {
+	readonly group: GroupRow;
+	readonly version: VersionRow;
+	readonly spec: RolloutSpec;
+}
+
+interface Made {
+	readonly spec: RolloutSpec;
+	readonly digest: string;
+	readonly content: PlanContent;
+	readonly agentIds: readonly string[];
+}
+
+function documentIn(row: VersionRow): ConfigDocument | null {
+	const parsed = parseConfig(row.files.map((file) => ({ name: file.name, body: bodyOf(file) })));
+	return parsed.ok ? parsed.document : null;
+}
+
+/** The versions these members are assigned now, the most frequent first, and how many distinct ones are looked at. */
+const versionsLookedAt = 20;
+
+function assignedVersions(members: readonly PlannableMember[], but: string): readonly VersionId[] {
+	const counts = new Map<VersionId, number>();
+	for (const { assigned } of members) {
+		if (assigned !== null && assigned !== but) counts.set(assigned, (counts.get(assigned) ?? 0) + 1);
+	}
+	const byCount = [...counts].toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+	return byCount.slice(0, versionsLookedAt).map(([id]) => id);
+}
+
+/** The differences from each version that agents are assigned now. */
+async function comparisons(
+	repositories: Repositories,
+	members: readonly PlannableMember[],
+	version: VersionRow,
+): Promise<readonly VersionComparison[]> {
+	const document = documentIn(version);
+	if (document === null) return [];
+	const rows = await Promise.all(
+		assignedVersions(members, version.id).map((id) => repositories.configurations.findVersion({ id }, false)),
+	);
+	return rows.flatMap((row) => {
+		const before = row === null ? null : documentIn(row);
+		return row === null || before === null ? [] : [comparisonOf({ row, document: before }, { row: version, document })];
+	});
+}
+
+async function makePlan(repositories: Repositories, { group, version, spec: asked }: Planning): Promise<Made> {
+	const members = await repositories.plans.members(group.id, version.id);
+	const differences = await comparisons(repositories, members, version);
+	const management = [...new Set(differences.flatMap(({ managementPath }) => managementPath))];
+	const spec = management.length > 0 ? { ...asked, strategy: { ...asked.strategy, firstAgentAlone: true } } : asked;
+	const foreseen = forecast({ versionId: version.id as VersionId, spec }, members);
+	const fits = await fitsOf(repositories, group.id, version, foreseen);
+	const risks = risksOf({ foreseen, differences, management, ...fits });
+	const terms: Terms = {
+		group: group.id,
+		selector: group.selector,
+		contentHash: Buffer.from(version.contentHash).toString('hex'),
+		spec,
+		risks: risks.map(({ risk }) => risk),
+	};
+	const steps = foreseen.steps.map((step) => ({
+		...step,
+		agents: step.agents.length,
+		deferred: step.deferred.length,
+	}));
+	return {
+		spec,
+		digest: digestOf(terms),
+		agentIds: foreseen.steps.flatMap(({ agents, deferred }) => [...agents, ...deferred]),
+		content: {
+			...{ terms, risks, ...fits },
+			foreseen: { ...foreseen, steps, sickBefore: foreseen.sickBefore.length },
+			comparison: differences[0] ?? null,
+		},
+	};
+}
+
+/** Of the agents that are to be pushed: how many lack a component, which, and of how many nobody knows. */
+async function fitsOf(
+	repositories: Repositories,
+	groupId: GroupId,
+	version: VersionRow,
+	{ steps }: Forecast,
+): Promise<Pick<PlanContent, 'lacking' | 'incompatible' | 'unknown'>> {
+	const document = documentIn(version);
+	if (document === null) return { lacking: [], incompatible: 0, unknown: 0 };
+	const pushed = new Set<string>(steps.flatMap(({ agents, deferred }) => [...agents, ...deferred]));
+	const fits = await buildFits(repositories, document, { groupId });
+	const concerned = fits.map(({ build, fit }) => ({
+		fit,
+		agents: build.agentIds.filter((id) => pushed.has(id)).length,
+	}));
+	const count = (kind: string): number =>
+		concerned.reduce((sum, { fit, agents }) => sum + (fit.kind === kind ? agents : 0), 0);
+	const lacking = concerned.flatMap(({ fit, agents }) => (fit.kind === 'lacks' && agents > 0 ? fit.components : []));
+	return { lacking: [...new Set(lacking)].sort(), incompatible: count('lacks'), unknown: count('unknown') };
+}
+
+const agentsText = (count: number): string => (count === 1 ? '1 agent' : `${count} agents`);
+
+function risksOf(found: {
+	readonly foreseen: Forecast;
+	readonly differences: readonly VersionComparison[];
+	readonly management: readonly string[];
+	readonly lacking: readonly string[];
+	readonly incompatible: number;
+	readonly unknown: number;
+}): readonly Risk[] {
+	const { foreseen, differences, management, lacking, incompatible, unknown } = found;
+	const endpoints = [...new Set(differences.flatMap((one) => one.endpoints))];
+	const pipelines = [...new Set(differences.flatMap((one) => one.removedPipelines))];
+	const advisory = advisoryGates(foreseen);
+	const risk = (holds: boolean, name: string, message: string): readonly Risk[] =>
+		holds ? [{ risk: name, message }] : [];
+	return [
+		...risk(
+			foreseen.noWayBack > 0,
+			'no-way-back',
+			`${agentsText(foreseen.noWayBack)} never proved a version and could not be rolled back`,
+		),
+		...risk(
+			management.length > 0,
+			'management-path',
+			`agents may not find back to their server (${management.join(', ')}); the first step is one agent`,
+		),
+		...risk(endpoints.length > 0, 'endpoint-changed', `data goes elsewhere: ${endpoints.join(', ')}`),
+		...risk(pipelines.length > 0, 'pipeline-removed', `pipelines end: ${pipelines.join(', ')}`),
+		...risk(incompatible > 0, 'incompatible-agents', `${agentsText(incompatible)} lack ${lacking.join(', ')}`),
+		...risk(unknown > 0, 'unknown-catalogue', `nobody knows which components ${agentsText(unknown)} have`),
+		...risk(advisory.length > 0, 'gates-advisory', `gates that cannot fire: ${advisory.join('; ')}`),
+		...risk(
+			foreseen.eligible > largeRollout,
+			`over-size:${largeRollout}`,
+			`${foreseen.eligible} agents are more than ${largeRollout}`,
+		),
+	];
+}
+
+/** `disconnect-ratio in step 1`: over the step and over all pushed by then it could not fire. */
+const advisoryGates = ({ steps }: Forecast): readonly string[] =>
+	steps.flatMap(({ gates }, index) =>
+		Object.entries(gates)
+			.filter(([, { step, rollout }]) => step.kind !== 'armed' && rollout.kind !== 'armed')
+			.map(([gate]) => `${gate} in step ${index + 1}`),
+	);
+
+/** What is no longer as it was planned, in words; empty: it binds. */
+function changesSince(plan: PlanRow, now: Made, nowMs: number): readonly string[] {
+	const before = plan.content as PlanContent;
+	const { terms, lacking, foreseen } = now.content;
+	const untilMs = plan.createdAt.getTime() + planLastsMs;
+	const newRisks = terms.risks.filter((risk) => !before.terms.risks.includes(risk));
+	const goneRisks = before.terms.risks.filter((risk) => !terms.risks.includes(risk));
+	const newLacking = lacking.filter((component) => !before.lacking.includes(component));
+	const changed = (what: string, a: unknown, b: unknown): readonly string[] =>
+		canonicalJson(a) === canonicalJson(b) ? [] : [what];
+	return [
+		...voidedBy({ eligible: before.foreseen.eligible, untilMs }, { eligible: foreseen.eligible, nowMs }),
+		...changed('the selector of the group is another one', before.terms.selector, terms.selector),
+		...changed('how it would be done has changed', before.terms.spec, terms.spec),
+		...newRisks.map((risk) => `a new risk: ${risk}`),
+		...goneRisks.map((risk) => `a risk that is no more: ${risk}`),
+		...newLacking.map((component) => `agents that lack ${component} have come`),
+	];
+}
+
+/** What a rollout under this plan is created with, or what changed since. `replan` goes ahead on the grounds of now. */
+export async function boundBy(
+	repositories: Repositories,
+	reference: string,
+	{ group, version, replan }: { group: GroupRow; version: VersionRow; replan: boolean },
+): Outcome<RolloutSpec> {
+	const plan = await repositories.plans.find(reference);
+	if (plan === null) return notFound('plan', reference, 'ampora rollouts plan');
+	if (plan.groupId !== group.id || plan.versionId !== version.id) {
+		const message = `plan ${plan.id} is for another group or version`;
+		return refuse('invalid-argument', message, { details: { field: 'plan', plan: plan.id } });
+	}
+	const { firstAgentAlone: _, ...strategy } = plan.spec.strategy;
+	const nowMs = await repositories.rollouts.databaseNowMs();
+	const now = await makePlan(repositories, { group, version, spec: { ...plan.spec, strategy } });
+	const changes = changesSince(plan, now, nowMs);
+	if (changes.length > 0 && !replan) {
+		const message = `plan ${plan.id} does not hold any more: ${changes.join('; ')}`;
+		return refuse('plan-void', message, { details: { plan: plan.id, changes } });
+	}
+	return ok(approvedSpec(now, nowMs));
+}
+
+/** What a rollout without a plan of its own is bound to: what is so now. */
+export async function boundNow(repositories: Repositories, planning: Planning): Promise<RolloutSpec> {
+	return approvedSpec(await makePlan(repositories, planning), await repositories.rollouts.databaseNowMs());
+}
+
+const approvedSpec = ({ spec, content }: Made, nowMs: number): RolloutSpec => ({
+	...spec,
+	approved: { eligible: content.foreseen.eligible, untilMs: nowMs + planLastsMs },
+});
+
+function toGateForecast(gate: GateForecast): RolloutPlan['steps'][number]['gates'][number]['step'] {
+	switch (gate.kind) {
+		case 'armed':
+			return { kind: gate.kind, k: gate.k, n: gate.n, why: null };
+		case 'advisory':
+			return { kind: gate.kind, k: null, n: gate.n, why: gate.why };
+		case 'not-applicable':
+			return { kind: gate.kind, k: null, n: null, why: gate.why };
+	}
+}
+
+function toStep({ name, agents, deferred, dwellMs, gates }: Foreseen['steps'][number], spec: RolloutSpec, at: number) {
+	return {
+		...{ number: at + 1, name, agents, deferred, dwellMs, dwell: formatDuration(dwellMs) },
+		gates: Object.entries(gates).map(([gate, { step, rollout }]) => ({
+			gate: gate as keyof typeof gates,
+			thresholdPercent: spec.gates[gate as keyof typeof gates].thresholdPercent,
+			step: toGateForecast(step),
+			rollout: toGateForecast(rollout),
+		})),
+	};
+}
+
+async function toPlan(repositories: Repositories, plan: PlanRow): Promise<RolloutPlan> {
+	const { foreseen, incompatible, unknown, risks, comparison } = plan.content as PlanContent;
+	const [group, version] = await Promise.all([
+		repositories.groups.find({ id: plan.groupId }),
+		repositories.configurations.findVersion({ id: plan.versionId }, false),
+	]);
+	const { leastMs, mostMs } = foreseen.duration;
+	return {
+		...{ id: plan.id, digest: plan.digest, createdBy: plan.createdBy, createdAt: plan.createdAt.toISOString() },
+		expiresAt: new Date(plan.createdAt.getTime() + planLastsMs).toISOString(),
+		...{ group: group?.name ?? plan.groupId, version: version === null ? plan.versionId : refOf(version) },
+		spec: specView(plan.spec, null),
+		...{ eligible: foreseen.eligible, alreadyApplied: foreseen.alreadyApplied, skipped: { ...foreseen.skipped } },
+		...{ sickBefore: foreseen.sickBefore, noWayBack: foreseen.noWayBack, incompatible, unknown },
+		steps: foreseen.steps.map((step, at) => toStep(step, plan.spec, at)),
+		duration: { least: formatDuration(leastMs), leastMs, most: formatDuration(mostMs), mostMs },
+		...{ advancedByHand: foreseen.advancedByHand, waitsForAgents: foreseen.waitsForAgents },
+		risks: risks.map((risk) => ({ ...risk })),
+		comparison,
+		findings: version === null ? [] : findingsOf(version),
+	};
+}
+
+/** Places of the plan that a step takes: from, to (exclusive), and where its agents without a session begin. */
+function placesOf(steps: Foreseen['steps']) {
+	let from = 0;
+	return steps.map(({ agents, deferred }, index) => {
+		const place = { step: index + 1, from, deferredFrom: from + agents, to: from + agents + deferred };
+		from = place.to;
+		return place;
+	});
+}
+
+export const planUseCases = ({ store }: ControlDeps) => ({
+	async planRollout(caller: Caller, input: InputOf<'planRollout'>): Outcome<RolloutPlan> {
+		const group = await findGroup(store, input.group);
+		if (!group.ok) return group;
+		if (group.value.builtIn) {
+			const message = `the built-in group "${group.value.name}" is no target of rollouts`;
+			return refuse('group-not-a-target', message, { details: { group: group.value.name } });
+		}
+		const version = await publishedVersion(store, input.version);
+		if (!version.ok) return version;
+		const rollbackTo = await versionToReturnTo(store, input.rollbackTo);
+		if (!rollbackTo.ok) return rollbackTo;
+		const spec = toSpec(input, rollbackTo.value);
+		if (!spec.ok) return spec;
+		const made = await makePlan(store, { group: group.value, version: version.value, spec: spec.value });
+		const kept = await store.plans.insert(
+			{
+				...made,
+				id: newId<string>(),
+				groupId: group.value.id,
+				versionId: version.value.id as VersionId,
+				createdBy: caller.actor,
+			},
+			planLastsMs,
+		);
+		return ok(await toPlan(store, kept));
+	},
+
+	async getRolloutPlan(_: Caller, { plan: id }: InputOf<'getRolloutPlan'>): Outcome<RolloutPlan> {
+		const plan = await store.plans.find(id);
+		return plan === null ? notFound('plan', id, 'ampora rollouts plan') : ok(await toPlan(store, plan));
+	},
+
+	async listPlanAgents(
+		_: Caller,
+		{ plan: id, step, limit, cursor }: InputOf<'listPlanAgents'>,
+	): Outcome<AnswerOf<'listPlanAgents'>> {
+		const [plan, after] = [await store.plans.find(id), numberAfter(cursor)];
+		if (plan === null) return notFound('plan', id, 'ampora rollouts plan');
+		if (!after.ok) return after;
+		const places = placesOf((plan.content as PlanContent).foreseen.steps);
+		const wanted = step === undefined ? places : places.filter((place) => place.step === step);
+		const [first, last] = [wanted.at(0), wanted.at(-1)];
+		if (first === undefined || last === undefined) return ok({ items: [], nextCursor: null });
+		const from = after.value ?? first.from;
+		const count = Math.max(0, Math.min(limit, last.to - from));
+		const rows = await store.plans.agents(id, from, count);
+		const items = rows.map((row) => {
+			const place = places.find(({ to }) => row.place < to);
+			const deferred = place !== undefined && row.place >= place.deferredFrom;
+			return { ...row, step: place?.step ?? 0, place: row.place + 1, deferred };
+		});
+		return ok({ items, nextCursor: from + count < last.to ? numberCursor(from + count) : null });
+	},
+});

@@ -1,0 +1,35 @@
+import type { RolloutAnswer } from '@ampora/api-contract';
+import type { RolloutSpec } from '@ampora/rollout';
+import { formatDuration } from '@ampora/runtime';
+import { sizeText } from './rollout_progress.js';
+
+function strategyView(strategy: RolloutSpec['strategy']): RolloutAnswer['spec']['strategy'] {
+	if (strategy.kind === 'canary') {
+		const steps = strategy.steps.map(({ name, size, dwellMs }) => ({
+			name: name ?? null,
+			size: sizeText(size),
+			dwell: formatDuration(dwellMs),
+			dwellMs,
+		}));
+		return { kind: 'canary', steps };
+	}
+	const { advance, dwellMs } = strategy;
+	const pacing = { advance, dwell: formatDuration(dwellMs), dwellMs };
+	return strategy.kind === 'batch'
+		? { kind: 'batch', batchSize: strategy.batchSize, ...pacing }
+		: { kind: 'percentage', percentages: [...strategy.percentages], ...pacing };
+}
+
+/** `onlyAgents`: how many of the group it is restricted to; null: all. */
+export function specView(given: RolloutSpec, onlyAgents: number | null): RolloutAnswer['spec'] {
+	const { gates, strategy, bakeMs, deferForMs, approved, ...spec } = given;
+	return {
+		...spec,
+		strategy: strategyView(strategy),
+		bake: formatDuration(bakeMs),
+		bakeMs,
+		deferFor: formatDuration(deferForMs),
+		deferForMs,
+		onlyAgents,
+	};
+}
