@@ -24,7 +24,7 @@ interface BuildFit {
 }
 
 /** By kind of agent: a fleet has few, however many agents there are. */
-async function buildFits(
+export async function buildFits(
 	{ catalogues }: Pick<Repositories, 'catalogues'>,
 	document: ConfigDocument,
 	among: { groupId?: string; agentId?: string },
