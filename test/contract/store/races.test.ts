@@ -1,7 +1,15 @@
 // What only a real server can show: two things at once, in both orders. A transaction is held open just before its commit, and the
 // other side is seen waiting for its locks.
 import { type GatewayId, seededRandom } from '@ampora/runtime';
-import { type ConnectedAgent, connect, createEngineStore, createGatewayStore, migrate, type Sql } from '@ampora/store';
+import {
+	type ConnectedAgent,
+	connect,
+	createEngineStore,
+	createGatewayStore,
+	createSelectorStore,
+	migrate,
+	type Sql,
+} from '@ampora/store';
 import { postgresWorld } from '@ampora/store/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/databases.js';
@@ -20,6 +28,7 @@ describe('races on Postgres', () => {
 		stores = {
 			gateway: createGatewayStore(sql),
 			engine: createEngineStore(sql),
+			selectors: createSelectorStore(sql),
 			world: postgresWorld(sql),
 			close: opened.close,
 		};
@@ -211,8 +220,9 @@ describe('races on Postgres', () => {
 
 	test('two processes that migrate at once do it once', async () => {
 		await Promise.all([migrate(database.url), migrate(database.url), migrate(database.url)]);
-		const rows = await opened.sql.query('select from drizzle.__drizzle_migrations');
-		expect(rows).toHaveLength(1);
+		const rows = await opened.sql.query<{ hash: string }>('select hash from drizzle.__drizzle_migrations');
+		expect(rows.length).toBeGreaterThan(0);
+		expect(new Set(rows.map(({ hash }) => hash)).size).toBe(rows.length);
 	});
 
 	describe('when Postgres is away', () => {

@@ -6,6 +6,7 @@ import {
 	connect,
 	createEngineStore,
 	createGatewayStore,
+	createSelectorStore,
 	type EngineStore,
 	type GatewayLease,
 	type GatewayStore,
@@ -15,6 +16,7 @@ import {
 	migrateWith,
 	openEmbeddedPglite,
 	type Rollout,
+	type SelectorStore,
 	type Sql,
 } from '@ampora/store';
 import { createMemoryStore, type Flaws, memoryWorld, postgresWorld, type StoreWorld } from '@ampora/store/testing';
@@ -24,6 +26,7 @@ import { decisionFrom, journal, sampleRollout, sampleStep, sampleTarget } from '
 export interface Stores {
 	readonly gateway: GatewayStore;
 	readonly engine: EngineStore;
+	readonly selectors: SelectorStore;
 	readonly world: StoreWorld;
 	close(): Promise<void>;
 }
@@ -34,6 +37,7 @@ export async function openPostgres(through: (sql: Sql) => Sql = (sql) => sql): P
 	return {
 		gateway: createGatewayStore(through(sql)),
 		engine: createEngineStore(through(sql)),
+		selectors: createSelectorStore(through(sql)),
 		world: postgresWorld(sql),
 		async close() {
 			await close();
@@ -43,14 +47,20 @@ export async function openPostgres(through: (sql: Sql) => Sql = (sql) => sql): P
 }
 
 export async function openMemory(flaws: Flaws = {}): Promise<Stores> {
-	const { gateway, engine, state } = createMemoryStore({ nowMs: Date.now }, { flaws });
-	return { gateway, engine, world: memoryWorld(state), close: async () => {} };
+	const { gateway, engine, selectors, state } = createMemoryStore({ nowMs: Date.now }, { flaws });
+	return { gateway, engine, selectors, world: memoryWorld(state), close: async () => {} };
 }
 
 async function openEmbedded(): Promise<Stores> {
 	const { sql, close } = await openEmbeddedPglite();
 	await migrateWith(sql);
-	return { gateway: createGatewayStore(sql), engine: createEngineStore(sql), world: postgresWorld(sql), close };
+	return {
+		gateway: createGatewayStore(sql),
+		engine: createEngineStore(sql),
+		selectors: createSelectorStore(sql),
+		world: postgresWorld(sql),
+		close,
+	};
 }
 
 /** Every adapter of the ports. */

@@ -5,6 +5,7 @@ import {
 	createControlStore,
 	createEngineStore,
 	createGatewayStore,
+	createSelectorStore,
 	type Database,
 	migrateWith,
 	openEmbeddedPglite,
@@ -38,7 +39,12 @@ describe.each([
 		database = await open();
 		const { sql, orm, close } = database;
 		configurations = createControlStore(orm).configurations;
-		const stores = { gateway: createGatewayStore(sql), engine: createEngineStore(sql), world: postgresWorld(sql) };
+		const stores = {
+			gateway: createGatewayStore(sql),
+			engine: createEngineStore(sql),
+			selectors: createSelectorStore(sql),
+			world: postgresWorld(sql),
+		};
 		stage = await Stage.set({ ...stores, close });
 	});
 	afterAll(() => database.close());

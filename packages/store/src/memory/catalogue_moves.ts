@@ -7,7 +7,7 @@ type Session = { readonly agentId: AgentId; readonly sessionEpoch: number };
 
 const minuteMs = 60_000;
 
-const keyOf = ({ description, componentsHash }: MemoryAgent): string =>
+export const catalogueKey = ({ description, componentsHash }: MemoryAgent): string =>
 	JSON.stringify([
 		description?.agentType ?? '',
 		description?.agentVersion ?? '',
@@ -20,7 +20,7 @@ function present(state: MemoryState, { agentId, sessionEpoch }: Session): Memory
 }
 
 function claim(state: MemoryState, agent: MemoryAgent): CatalogueClaim {
-	const key = keyOf(agent);
+	const key = catalogueKey(agent);
 	const known = state.catalogues.get(key);
 	if (known?.components) return 'known';
 	if (known === undefined && state.catalogues.size >= cataloguesMax) return 'wait';
@@ -39,7 +39,7 @@ function lapsed(state: MemoryState, asked: { agentId: AgentId; epoch: number; at
 /** What no agent names any more. */
 function forgotten(state: MemoryState): readonly string[] {
 	if (state.catalogues.size < cataloguesMax) return [];
-	const named = new Set([...state.agents.values()].map(keyOf));
+	const named = new Set([...state.agents.values()].map(catalogueKey));
 	return [...state.catalogues.keys()].filter((key) => !named.has(key));
 }
 
@@ -58,9 +58,11 @@ export const catalogueMoves = (state: MemoryState) => ({
 	saveCatalogue(session: Session, hash: Uint8Array, components: CatalogueComponents): void {
 		const agent = present(state, session);
 		if (!agent || !sameBytes(agent.componentsHash, hash)) return;
-		const key = keyOf(agent);
+		const key = catalogueKey(agent);
 		const known = state.catalogues.get(key);
 		if (known?.components || (known === undefined && state.catalogues.size >= cataloguesMax)) return;
 		state.catalogues.set(key, { asked: null, asks: 0, ...known, components: copy(components) });
+		for (const other of state.agents.values())
+			if (other.componentsHash !== null && catalogueKey(other) === key) state.addSelectorWork(other.id, ['components']);
 	},
 });

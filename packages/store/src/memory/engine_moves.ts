@@ -22,7 +22,7 @@ type Moves<Port> = {
 };
 export type EngineMoves = Moves<EngineStore>;
 
-function isLeading(state: MemoryState, { name, holder, epoch }: LeaderLease): boolean {
+export function isLeading(state: MemoryState, { name, holder, epoch }: LeaderLease): boolean {
 	const lease = state.leases.get(name);
 	return lease?.holder === holder && lease.epoch === epoch && lease.expiresAtMs > state.nowMs();
 }

@@ -16,6 +16,7 @@ import type {
 import { StoreUnavailable } from '../store_unavailable.js';
 import { ungroupedGroupId } from '../ungrouped.js';
 import { catalogueMoves } from './catalogue_moves.js';
+import { changedBy } from './selector_moves.js';
 import { type MemoryAgent, type MemoryAssignment, type MemoryState, quarantineKey, sameBytes } from './state.js';
 
 /** Every move is synchronous, and so atomic. */
@@ -224,6 +225,8 @@ function flush(state: MemoryState, lease: GatewayLease, reports: readonly AgentR
 		if (agent.factSeq >= report.factSeq) continue;
 		const answered = foldAnswers(state, agent, report.answers ?? []);
 		const matched = foldMatch(state, report);
+		const read = changedBy(agent, report);
+		if (read.length > 0) state.addSelectorWork(agent.id, read);
 		const changed = foldFacts(agent, report, state.nowMs());
 		if (report.disconnected) {
 			agent.lastGateway = lease.gateway;

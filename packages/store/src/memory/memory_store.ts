@@ -1,13 +1,15 @@
 import type { Clock } from '@ampora/runtime';
-import type { EngineStore, GatewayStore } from '../ports.js';
+import type { EngineStore, GatewayStore, SelectorStore } from '../ports.js';
 import { engineMoves } from './engine_moves.js';
 import { gatewayMoves } from './gateway_moves.js';
+import { selectorMoves } from './selector_moves.js';
 import { type Faults, type Flaws, MemoryState } from './state.js';
 
-/** Both ports on plain maps, for tests and for the simulated world: every move happens at one moment of `clock`. */
+/** The ports on plain maps, for tests and for the simulated world: every move happens at one moment of `clock`. */
 export interface MemoryStore {
 	readonly gateway: GatewayStore;
 	readonly engine: EngineStore;
+	readonly selectors: SelectorStore;
 	/** All rows, to prepare a world and to check it. */
 	readonly state: MemoryState;
 }
@@ -42,6 +44,7 @@ export function createMemoryStore(clock: Pick<Clock, 'nowMs'>, options: MemoryOp
 	const faults = options.faults ?? {};
 	return {
 		gateway: withFaults(gatewayMoves(state), faults) as GatewayStore,
+		selectors: withFaults(selectorMoves(state), faults) as SelectorStore,
 		engine: withFaults(engineMoves(state), faults) as EngineStore,
 		state,
 	};

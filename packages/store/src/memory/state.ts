@@ -98,6 +98,22 @@ export interface MemoryRollout {
 	})[];
 }
 
+export interface MemoryGroup {
+	membershipSeq: number;
+	/** Null: static. */
+	selector: string | null;
+	priority: number;
+	readonly createdAtMs: number;
+	sweep: 'evaluate' | 'decide' | null;
+	sweepSeq: number;
+	sweepAfter: AgentId | null;
+}
+
+export const staticGroup = (createdAtMs: number): MemoryGroup => ({
+	...{ membershipSeq: 0, selector: null, priority: 0, createdAtMs },
+	...{ sweep: null, sweepSeq: 0, sweepAfter: null },
+});
+
 export interface MemoryCommand extends OpenCommand {
 	readonly rolloutId: RolloutId;
 	outcome: { readonly accepted: boolean; readonly code: string | null; readonly message: string | null } | null;
@@ -130,7 +146,13 @@ export class MemoryState {
 	/** Reason by `agent version`. */
 	readonly quarantine = new Map<string, string>();
 	readonly versions = new Map<VersionId, { readonly files: readonly ConfigFile[]; readonly contentHash: Uint8Array }>();
-	readonly groups = new Map<GroupId, { membershipSeq: number }>([[ungroupedGroupId, { membershipSeq: 0 }]]);
+	readonly groups = new Map<GroupId, MemoryGroup>([[ungroupedGroupId, staticGroup(0)]]);
+	readonly selections = new Map<
+		AgentId,
+		{ readonly matches: readonly GroupId[]; readonly errors: Readonly<Record<string, string>> }
+	>();
+	/** By id, in the order in which it came. */
+	readonly selectorWork = new Map<number, { readonly agentId: AgentId; readonly changed: readonly string[] | null }>();
 	readonly rollouts = new Map<RolloutId, MemoryRollout>();
 	readonly signals = new Map<number, { readonly rolloutId: RolloutId; readonly agentId: AgentId }>();
 	readonly commands = new Map<string, MemoryCommand>();
@@ -172,6 +194,12 @@ export class MemoryState {
 			told.push(rolloutId);
 		}
 		return told;
+	}
+
+	/** Selectors have to look at the agent again. */
+	addSelectorWork(agentId: AgentId, changed: readonly string[] | null): void {
+		this.#lastId += 1;
+		this.selectorWork.set(this.#lastId, { agentId, changed });
 	}
 
 	disconnect(agent: MemoryAgent, reason: NonNullable<MemoryAgent['disconnectReason']>): void {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
 import { cataloguesMax } from '../catalogues.js';
 import type { MemoryState } from '../memory/state.js';
-import { quarantineKey } from '../memory/state.js';
+import { quarantineKey, staticGroup } from '../memory/state.js';
 import type { StoreWorld } from './world.js';
 
 function found<T>(value: T | undefined): T {
@@ -26,7 +26,7 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 	return {
 		async createGroup() {
 			const id = state.newId<GroupId>();
-			state.groups.set(id, { membershipSeq: 0 });
+			state.groups.set(id, staticGroup(state.nowMs()));
 			return id;
 		},
 		async publish(text) {
@@ -68,6 +68,14 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		outcome: async (commandId) => state.commands.get(commandId)?.outcome ?? null,
 		audit: async () => state.audit.map(({ actor, action }) => ({ actor, action })),
 		quarantined: async (agentId, versionId) => state.quarantine.has(quarantineKey(agentId, versionId)),
+		async setSelector(groupId, selector, priority) {
+			const group = found(state.groups.get(groupId));
+			const sweep = selector === group.selector && group.sweep !== 'evaluate' ? 'decide' : 'evaluate';
+			Object.assign(group, { selector, priority, sweep: selector === null ? null : sweep, sweepAfter: null });
+			group.sweepSeq += 1;
+		},
+		membership: async (agentId) => found(state.agents.get(agentId)).groupId,
+		membershipSeq: async (groupId) => found(state.groups.get(groupId)).membershipSeq,
 		async ageCatalogueAsks(ms) {
 			for (const catalogue of state.catalogues.values())
 				if (catalogue.asked) catalogue.asked = { ...catalogue.asked, atMs: catalogue.asked.atMs - ms };

@@ -20,6 +20,17 @@ const writes = (sql: Sql) => ({
 		await sql.query('insert into agent_group (id, name) values ($1::uuid, $1::uuid::text)', [id]);
 		return id;
 	},
+	async setSelector(groupId: GroupId, selector: string | null, priority: number) {
+		await sql.query(
+			`update agent_group set selector = $2::text, priority = $3, sweep_seq = sweep_seq + 1, sweep_after = null,
+				sweep = case
+					when $2::text is null then null when selector is distinct from $2::text or sweep = 'evaluate' then 'evaluate'
+					else 'decide'
+				end
+			where id = $1`,
+			[groupId, selector, priority],
+		);
+	},
 	async publish(text: string) {
 		const id = newId<VersionId>();
 		const configurationId = newId<ConfigurationId>();
@@ -76,6 +87,15 @@ const reads = (sql: Sql) => ({
 				[agentId],
 			),
 		);
+	},
+	async membership(agentId: AgentId) {
+		return onlyRow(await sql.query<{ id: GroupId }>('select group_id as id from agent where id = $1', [agentId])).id;
+	},
+	async membershipSeq(groupId: GroupId) {
+		const rows = await sql.query<{ seq: number }>('select membership_seq as seq from agent_group where id = $1', [
+			groupId,
+		]);
+		return onlyRow(rows).seq;
 	},
 	async assignment(agentId: AgentId) {
 		const [row] = await sql.query<WorldAssignment & Row>(

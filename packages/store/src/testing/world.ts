@@ -32,6 +32,10 @@ export interface StoreWorld {
 	createGroup(): Promise<GroupId>;
 	/** A published version with one file of this text. */
 	publish(text: string): Promise<VersionId>;
+	/** As the use cases do it: with a sweep. */
+	setSelector(groupId: GroupId, selector: string | null, priority: number): Promise<void>;
+	membership(agentId: AgentId): Promise<GroupId>;
+	membershipSeq(groupId: GroupId): Promise<number>;
 	move(agentIds: readonly AgentId[], groupId: GroupId): Promise<void>;
 	createRollout(rollout: Rollout, onlyAgents?: readonly AgentId[]): Promise<void>;
 	command(rolloutId: RolloutId, command: Command): Promise<void>;
