@@ -1,6 +1,6 @@
 import { TestAgent, TestSocket } from '@ampora/gateway/testing';
 import { expect, test } from 'vitest';
-import { useStage } from './stage.js';
+import { collectorConfig, useStage } from './stage.js';
 
 const stage = useStage({ agents: 0, seed: 7_301 });
 
@@ -71,4 +71,29 @@ test('an agent for which a selector errors stays where it is, and the group says
 	await expect.poll(shown, patience).toMatchObject({ settling: false, findings: expect.arrayContaining([finding]) });
 	await isIn(agent, 'prod');
 	await agent.socket.close();
+}, 60_000);
+
+test('whom a selector takes out of a group before the push is skipped by its rollout', async () => {
+	const { campaign } = stage();
+	await campaign.call('createGroup', {
+		body: { name: 'going', selector: 'agent.attributes.env == "going"', priority: 20 },
+	});
+	const agents = await Promise.all([connected('going'), connected('going')]);
+	for (const agent of agents) await isIn(agent, 'going');
+	const rollout = await campaign.start({
+		group: 'going',
+		version: await campaign.publish('going', collectorConfig('v1')),
+		strategy: { kind: 'batch', batchSize: 1, advance: 'manual' },
+		acceptNoWayBack: true,
+	});
+	// The first one is pushed and never answers; the other waits for its step.
+	const targets = () => campaign.targets(rollout);
+	await campaign.until(rollout, ({ started }) => started === 1);
+	const waiting = (await targets()).find(({ state }) => state === 'Pending');
+	const leaving = agents.find(({ uid }) => uid === waiting?.instanceUid);
+	if (!waiting || !leaving) throw new Error('nobody waits');
+	await leaving.say(saying('elsewhere'));
+	const left = expect.objectContaining({ agent: waiting.agent, state: 'Skipped', reason: 'left-group' });
+	await expect.poll(targets, patience).toEqual(expect.arrayContaining([left]));
+	await Promise.all(agents.map(({ socket }) => socket.close()));
 }, 60_000);

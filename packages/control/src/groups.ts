@@ -44,6 +44,24 @@ async function changeMembers(
 	return now.ok ? ok({ group: await toGroup(repositories, now.value), changed }) : now;
 }
 
+/** Every new agent is looked at by every selector. */
+const dynamicGroupsMax = 1_000;
+
+async function setSelector(
+	{ groups, selection }: Repositories,
+	id: GroupId,
+	membership: { readonly selector: string | null; readonly priority: number },
+): Outcome<null> {
+	const others =
+		membership.selector === null ? [] : (await selection.dynamicGroups()).filter((group) => group.id !== id);
+	if (others.length >= dynamicGroupsMax) {
+		const action = 'Delete a group that is not needed, or make it static.';
+		return refuse('invalid-argument', `there are ${dynamicGroupsMax} dynamic groups already`, { action });
+	}
+	await groups.setSelector(id, membership);
+	return ok(null);
+}
+
 async function groupAnswer(repositories: Repositories, reference: string): Outcome<Group> {
 	const found = await findGroup(repositories, reference);
 	return found.ok ? ok(await toGroup(repositories, found.value)) : found;
@@ -68,7 +86,8 @@ async function changeGroup(
 		{ selector: usable.value, priority: change.priority ?? priority },
 	];
 	if (before.selector === after.selector && before.priority === after.priority) return groupAnswer(repositories, id);
-	await repositories.groups.setSelector(id, after);
+	const set = await setSelector(repositories, id, after);
+	if (!set.ok) return set;
 	await audit(repositories, caller, { action: 'Group.Changed', entity: ['group', id], before, after });
 	return groupAnswer(repositories, id);
 }
@@ -82,7 +101,8 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 				const id = newId<GroupId>();
 				await repositories.groups.insert(id, name);
 				const membership = { selector: usable.value, priority };
-				if (usable.value !== null || priority !== 0) await repositories.groups.setSelector(id, membership);
+				const set = await setSelector(repositories, id, membership);
+				if (!set.ok) return set;
 				await audit(repositories, caller, {
 					action: 'Group.Created',
 					entity: ['group', id],
