@@ -56,6 +56,9 @@ const gateView = z.object({
 	windowMs: ms,
 	/** k agents count against it, among n; of n, `judged` have been watched long enough. */
 	step: z.object({ k: count, n: count, judged: count }).nullable(),
+	minSample: count,
+	/** The current step is smaller than `minSample`: there the gate neither fires nor blocks. */
+	advisory: z.boolean(),
 	rollout: z.object({ k: count, n: count, judged: count }),
 });
 
@@ -85,6 +88,7 @@ export const specView = z
 		strategy: strategyView,
 		order: z.enum(['random', 'hostname', 'last-seen']),
 		seed: z.string(),
+		spreadBy: z.string().nullable(),
 		maxInFlight: z.union([count, z.literal('unlimited'), z.null()]),
 		onGate: z.enum(['pause', 'rollback']),
 		onAgentFailure: z.enum(['restore', 'leave']),
@@ -94,6 +98,8 @@ export const specView = z
 		deferFor: z.string(),
 		deferForMs: ms,
 		maxDeferredPercent: count,
+		progressDeadline: z.string(),
+		progressDeadlineMs: ms,
 		unconfirmed: z.enum(['skip', 'push']),
 		controlLossPercent: count,
 		acceptNoWayBack: z.boolean(),

@@ -35,7 +35,12 @@ export const strategyInput = z.discriminatedUnion(
 );
 export type StrategyInput = z.infer<typeof strategyInput>;
 
-const gateInput = z.strictObject({ threshold: percent.optional(), window: duration.optional() });
+const gateInput = z.strictObject({
+	threshold: percent.optional(),
+	window: duration.optional(),
+	/** In a step planned for fewer agents the gate is advisory. */
+	minSample: z.number().int().min(0).max(1_000_000).optional(),
+});
 
 const inFlight = 'write a whole number from 1 to 1000000, or "unlimited"';
 
@@ -47,6 +52,8 @@ const asked = z.strictObject({
 	strategy: strategyInput.optional(),
 	order: z.enum(['random', 'hostname', 'last-seen']).optional(),
 	seed: z.string().min(1).max(200).optional(),
+	/** Take from each value of this agent attribute in proportion. */
+	spreadBy: z.string().trim().min(1).max(200).optional(),
 	maxInFlight: z
 		.union([z.number().int(inFlight).min(1, inFlight).max(1_000_000, inFlight), z.literal('unlimited')], {
 			error: inFlight,
@@ -66,6 +73,8 @@ const asked = z.strictObject({
 	bake: duration.optional(),
 	deferFor: duration.optional(),
 	maxDeferred: percent.optional(),
+	/** Pause when no agent changed state for so long, though one was due to. */
+	progressDeadline: duration.optional(),
 	unconfirmed: z.enum(['skip', 'push']).optional(),
 	controlLoss: percent.optional(),
 	acceptNoWayBack: z.boolean().optional(),
@@ -82,6 +91,7 @@ const planned = [
 	'strategy',
 	'order',
 	'seed',
+	'spreadBy',
 	'maxInFlight',
 	'gates',
 	'onGate',
@@ -90,6 +100,7 @@ const planned = [
 	'bake',
 	'deferFor',
 	'maxDeferred',
+	'progressDeadline',
 	'unconfirmed',
 	'controlLoss',
 	'acceptNoWayBack',

@@ -23,6 +23,7 @@ export function toSpec(asked: Asked, rollbackTo: VersionId | null): Result<Rollo
 		...known({
 			strategy: asked.strategy === undefined ? undefined : toStrategy(asked.strategy),
 			order: asked.order,
+			spreadBy: asked.spreadBy,
 			maxInFlight: asked.maxInFlight,
 			onGate: asked.onGate,
 			onAgentFailure: asked.onAgentFailure,
@@ -30,6 +31,7 @@ export function toSpec(asked: Asked, rollbackTo: VersionId | null): Result<Rollo
 			bakeMs: asked.bake,
 			deferForMs: asked.deferFor,
 			maxDeferredPercent: asked.maxDeferred,
+			progressDeadlineMs: asked.progressDeadline,
 			unconfirmed: asked.unconfirmed,
 			controlLossPercent: asked.controlLoss,
 			acceptNoWayBack: asked.acceptNoWayBack,
@@ -73,7 +75,7 @@ function toStrategy(asked: StrategyInput): Strategy {
 function toGates(asked: Asked['gates']): NonNullable<SpecInput['gates']> {
 	const gates = Object.entries(asked ?? {}).map(([gate, rule]) => [
 		gate,
-		known({ thresholdPercent: rule?.threshold, windowMs: rule?.window }),
+		known({ thresholdPercent: rule?.threshold, windowMs: rule?.window, minSample: rule?.minSample }),
 	]);
 	return Object.fromEntries(gates);
 }

@@ -5,6 +5,7 @@ import {
 	dwellNeededMs,
 	type GateName,
 	type GateTally,
+	isAdvisory,
 	membersOf,
 	type PlannedStep,
 	populationOf,
@@ -118,13 +119,15 @@ const tallied = ({ k, n, judged }: GateTally) => ({ k, n, judged });
 export function gateViews(rollout: Rollout, steps: readonly Step[]): RolloutAnswer['gates'] {
 	const current = steps.find(({ index }) => index === rollout.currentStep);
 	return (Object.keys(rollout.spec.gates) as GateName[]).map((gate) => {
-		const { thresholdPercent, windowMs } = rollout.spec.gates[gate];
+		const { thresholdPercent, windowMs, minSample = 0 } = rollout.spec.gates[gate];
 		const all = steps.map((step) => step.counters.gates[gate]);
 		return {
 			gate,
 			thresholdPercent,
 			window: formatDuration(windowMs),
 			windowMs,
+			minSample,
+			advisory: current !== undefined && isAdvisory([current], gate, rollout.spec),
 			step: current === undefined ? null : tallied(current.counters.gates[gate]),
 			rollout: {
 				k: sum(all.map(({ k }) => k)),

@@ -1,5 +1,5 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
-import type { RolloutSpec } from '@ampora/rollout';
+import { defaultSpec, type RolloutSpec } from '@ampora/rollout';
 import { formatDuration } from '@ampora/runtime';
 import { sizeText } from './rollout_progress.js';
 
@@ -23,6 +23,8 @@ function strategyView(strategy: RolloutSpec['strategy']): RolloutAnswer['spec'][
 /** `onlyAgents`: how many of the group it is restricted to; null: all. */
 export function specView(given: RolloutSpec, onlyAgents: number | null): RolloutAnswer['spec'] {
 	const { gates, strategy, bakeMs, deferForMs, approved, ...spec } = given;
+	// Rollouts created before there was a deadline have the default.
+	const progressDeadlineMs = spec.progressDeadlineMs ?? defaultSpec(spec.seed).progressDeadlineMs ?? 0;
 	return {
 		...spec,
 		strategy: strategyView(strategy),
@@ -30,6 +32,9 @@ export function specView(given: RolloutSpec, onlyAgents: number | null): Rollout
 		bakeMs,
 		deferFor: formatDuration(deferForMs),
 		deferForMs,
+		spreadBy: spec.spreadBy ?? null,
+		progressDeadline: formatDuration(progressDeadlineMs),
+		progressDeadlineMs,
 		onlyAgents,
 	};
 }

@@ -1,7 +1,16 @@
 import type { AgentId } from '@ampora/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cumulativeSize, inFlightCap, nextStep, orderMembers, rankHash, stepCount, stepsAhead } from './cohorts.js';
+import {
+	cumulativeSize,
+	inFlightCap,
+	nextStep,
+	orderMembers,
+	rankHash,
+	spread,
+	stepCount,
+	stepsAhead,
+} from './cohorts.js';
 import type { Member, Strategy } from './model.js';
 import { defaultSpec } from './spec.js';
 
@@ -113,4 +122,48 @@ it.each([
 	[100_000, 1_000],
 ])('of %i agents at most %i are in flight by default', (eligible, cap) => {
 	expect(inFlightCap(defaultSpec('s'), eligible)).toBe(cap);
+});
+
+describe('failure domains', () => {
+	const inDomains = (sizes: readonly number[]): readonly Member[] =>
+		orderMembers(
+			sizes.flatMap((size, domain) =>
+				Array.from({ length: size }, (_, index) => ({
+					...member(`${domain}-${index}`),
+					domain: domain === 0 ? null : `zone-${domain}`,
+				})),
+			),
+			'random',
+			'seed',
+		);
+
+	it('are each in every prefix with their share, rounded down or up, in their own order', () => {
+		fc.assert(
+			fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 12 }), (sizes) => {
+				const members = inDomains(sizes);
+				const mixed = spread(members);
+				expect(new Set(mixed)).toEqual(new Set(members));
+				const taken = new Map<string | null, number>();
+				for (const [index, { domain = null }] of mixed.entries()) {
+					taken.set(domain, (taken.get(domain) ?? 0) + 1);
+					for (const [number, size] of sizes.entries()) {
+						const share = ((index + 1) * size) / members.length;
+						const count = taken.get(number === 0 ? null : `zone-${number}`) ?? 0;
+						expect(count).toBeGreaterThanOrEqual(Math.floor(share));
+						expect(count).toBeLessThanOrEqual(Math.ceil(share));
+					}
+				}
+				for (const number of sizes.keys()) {
+					const domain = number === 0 ? null : `zone-${number}`;
+					const own = (list: readonly Member[]) => list.filter((each) => each.domain === domain);
+					expect(own(mixed)).toEqual(own(members));
+				}
+			}),
+		);
+	});
+
+	it('of one agent each change nothing', () => {
+		const members = inDomains([1, 1, 1, 1, 1]);
+		expect(spread(members)).toEqual(members);
+	});
 });

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { assert } from '@ampora/runtime';
 import type { Member, Order, RolloutSpec, StepSize, Strategy } from './model.js';
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -20,6 +21,57 @@ export function orderMembers(members: readonly Member[], order: Order, seed: str
 			return members.toSorted((a, b) => compare(hash(a), hash(b)) || tie(a, b));
 		}
 	}
+}
+
+/** More failure domains than this are no domains: the attribute is as good as a name of each agent. */
+export const domainsMax = 1_000;
+
+/** How many failure domains members stand in; those without one share one. */
+export const domainCount = (members: readonly Member[]): number => domainsOf(members).length;
+
+function domainsOf(members: readonly Member[]): readonly (readonly Member[])[] {
+	const domains = new Map<string | null, Member[]>();
+	for (const member of members) {
+		const domain = domains.get(member.domain ?? null);
+		if (domain === undefined) domains.set(member.domain ?? null, [member]);
+		else domain.push(member);
+	}
+	return [...domains.values()];
+}
+
+/**
+ * Mixes failure domains so that of every prefix, whatever steps it is cut into, each domain holds its share rounded down or up. The i-th
+ * of a domain of s among N may come no earlier than its share allows, (i-1)·N/s, and must come by i·N/s: taking whoever is due first
+ * among those that may come meets every such deadline. Inside a domain the order stays, and ties go to who ranked first.
+ */
+export function spread(members: readonly Member[]): readonly Member[] {
+	const total = members.length;
+	const domains = domainsOf(members).map((queue, tie) => ({ queue, tie, taken: 0 }));
+	type Domain = (typeof domains)[number];
+	const releases = new Map<number, Domain[]>([[0, domains]]);
+	const ready: Domain[] = [];
+	const dueAt = ({ queue, taken }: Domain): number => Math.ceil(((taken + 1) * total) / queue.length);
+	const spreadOut: Member[] = [];
+	for (let slot = 0; slot < total; slot += 1) {
+		ready.push(...(releases.get(slot) ?? []));
+		releases.delete(slot);
+		const first = ready.reduce<Domain | null>(
+			(best, domain) =>
+				best === null || dueAt(domain) < dueAt(best) || (dueAt(domain) === dueAt(best) && domain.tie < best.tie)
+					? domain
+					: best,
+			null,
+		);
+		const member = first?.queue[first.taken];
+		assert(first !== null && member !== undefined, 'shares add up to one: somebody may always come');
+		spreadOut.push(member);
+		first.taken += 1;
+		ready.splice(ready.indexOf(first), 1);
+		if (first.taken === first.queue.length) continue;
+		const from = Math.max(slot + 1, Math.floor((first.taken * total) / first.queue.length));
+		releases.set(from, [...(releases.get(from) ?? []), first]);
+	}
+	return spreadOut;
 }
 
 /** The agents a strategy divides: `eligible` may still take part or do already; `planned` of them were ranked at the start. */

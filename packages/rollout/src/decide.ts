@@ -2,6 +2,7 @@ import { assert } from '@ampora/runtime';
 import { admitTargets, fillStep } from './admit.js';
 import { advanceClocks, settleHold, type Tick } from './clocks.js';
 import { runCommands } from './commands.js';
+import { settleDeadline } from './deadline.js';
 import { type Decision, type Snapshot, tickIntervalMs } from './decision.js';
 import { Draft } from './draft.js';
 import { foldTarget } from './fold.js';
@@ -29,6 +30,7 @@ export function decide(snapshot: Snapshot): Decision {
 	runCommands(draft);
 	if (draft.rollout.state === 'Queued') startQueued(draft);
 	settleHold(draft, tick);
+	settleDeadline(draft, tick);
 	latchGates(draft);
 	actOnGates(draft, tick.held);
 	push(draft, tick);
@@ -106,6 +108,7 @@ function restore(draft: Draft): void {
 function finish(draft: Draft, tick: Tick): Decision {
 	assertSound({ rollout: draft.rollout, steps: draft.steps }, 'decision');
 	assertNothingPushedAgainst(draft, tick);
+	if (draft.progressed) draft.patchClocks({ progressedMs: draft.rollout.observedMs });
 	const { rollout: before, steps } = draft.snapshot;
 	const { nowMs } = draft;
 	const { lastTickAtMs } = before;

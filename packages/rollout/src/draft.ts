@@ -28,6 +28,8 @@ export class Draft {
 	withdrawUnsent = false;
 	/** There is more to do at once: the next decision need not wait. */
 	more = false;
+	/** An agent changed state, or a step began. */
+	progressed = false;
 	/** Something changed besides the clocks. */
 	dirty = false;
 	#rollout: Rollout;
@@ -86,7 +88,9 @@ export class Draft {
 	}
 
 	/** Clocks alone are not worth a journal row each time: they make nothing dirty. */
-	patchClocks(change: Partial<Pick<Rollout, 'observedMs' | 'bakedMs' | 'lastTickAtMs' | 'hold'>>): void {
+	patchClocks(
+		change: Partial<Pick<Rollout, 'observedMs' | 'progressedMs' | 'bakedMs' | 'lastTickAtMs' | 'hold'>>,
+	): void {
 		this.#rollout = { ...this.#rollout, ...change };
 	}
 
@@ -112,6 +116,7 @@ export class Draft {
 	put(target: Target): void {
 		const before = this.target(target.agentId);
 		if (sameTarget(before, target)) return;
+		if (before.state !== target.state) this.progressed = true;
 		this.#count(before, -1);
 		this.#targets.set(target.agentId, target);
 		this.#changedTargets.add(target.agentId);

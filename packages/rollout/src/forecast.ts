@@ -116,11 +116,10 @@ function fillOne(
 }
 
 function stepForecast(spec: RolloutSpec, cohort: Cohort, upTo: readonly Cohort[]): StepForecast {
-	const all = upTo.flatMap(({ members }) => members);
 	const gates = Object.fromEntries(
 		gateNames.map((gate) => [
 			gate,
-			{ step: gateForecast(spec, gate, cohort.members), rollout: gateForecast(spec, gate, all) },
+			{ step: gateForecast(spec, gate, [cohort]), rollout: gateForecast(spec, gate, upTo) },
 		]),
 	) as StepForecast['gates'];
 	return {
@@ -133,11 +132,15 @@ function stepForecast(spec: RolloutSpec, cohort: Cohort, upTo: readonly Cohort[]
 	};
 }
 
-function gateForecast(spec: RolloutSpec, gate: GateName, members: readonly Target[]): GateForecast {
+function gateForecast(spec: RolloutSpec, gate: GateName, cohorts: readonly Cohort[]): GateForecast {
+	const members = cohorts.flatMap((cohort) => cohort.members);
 	if (!members.some((target) => isCapable(target, gate)))
 		return { kind: 'not-applicable', why: 'no agent reports what it needs' };
 	const n = members.filter((target) => isJudgeable(target, gate)).length;
 	if (n === 0) return { kind: 'not-applicable', why: 'every agent was sick before' };
+	const size = cohorts.reduce((sum, { step, members: { length } }) => sum + Math.max(step.quota, length), 0);
+	const { minSample = 0 } = spec.gates[gate];
+	if (size < minSample) return { kind: 'advisory', n, why: `it judges from ${minSample} agents on` };
 	const k = fewestToFire(gate, n, spec.gates[gate].thresholdPercent);
 	if (k !== null) return { kind: 'armed', k, n };
 	const why = n < 5 ? `${n} ${n === 1 ? 'agent is' : 'agents are'} too few` : 'its threshold is never passed';

@@ -1,8 +1,8 @@
 import type { GateCount, GateEvidence, GateName, GateTally, Rollout, RolloutSpec, Step } from './model.js';
 import { gateNames } from './names.js';
-import { gateOver, unfilledOf } from './tally.js';
+import { gateOver, membersOf, unfilledOf } from './tally.js';
 
-export type GateVerdict = 'not-applicable' | 'inconclusive' | 'pass' | 'fire';
+export type GateVerdict = 'not-applicable' | 'advisory' | 'inconclusive' | 'pass' | 'fire';
 
 /** How a gate stands, for people: `apply-failed-ratio: 20.4 % > 20 % (51 of 250)`. */
 export interface GateView extends GateCount {
@@ -49,27 +49,43 @@ export function gateMessage(gate: GateName, count: GateCount, thresholdPercent: 
 interface Cohort extends GateCount {
 	readonly kind: 'step' | 'rollout';
 	readonly cohort: number;
+	/** Too few agents for the gate's `minSample`. */
+	readonly advisory: boolean;
 }
 
-const cohortOf = (kind: Cohort['kind'], tally: GateTally, unfilled: number): Cohort => ({
+const cohortOf = (kind: Cohort['kind'], tally: GateTally, unfilled: number, advisory: boolean): Cohort => ({
 	kind,
+	advisory,
 	k: tally.k,
 	n: tally.n + unfilled,
 	cohort: tally.n + tally.accepted + unfilled,
 });
 
 /** The two cohorts every gate judges: the current step, and all agents of the rollout. Places still to be filled count as agents. */
-function cohorts(step: Step, steps: readonly Step[], gate: GateName): readonly Cohort[] {
+function cohorts(step: Step, steps: readonly Step[], gate: GateName, spec: RolloutSpec): readonly Cohort[] {
 	const unfilled = unfilledOf(step);
-	return [cohortOf('step', step.counters.gates[gate], unfilled), cohortOf('rollout', gateOver(steps, gate), unfilled)];
+	return [
+		cohortOf('step', step.counters.gates[gate], unfilled, isAdvisory([step], gate, spec)),
+		cohortOf('rollout', gateOver(steps, gate), unfilled, isAdvisory(steps, gate, spec)),
+	];
 }
+
+/**
+ * Are these steps smaller than the gate's `minSample`. What was planned decides, not who is left of it: a step does not become too small to
+ * judge by losing agents (R7).
+ */
+export const isAdvisory = (steps: readonly Step[], gate: GateName, spec: RolloutSpec): boolean =>
+	steps.reduce((sum, step) => sum + Math.max(step.quota, membersOf(step)), 0) < (spec.gates[gate].minSample ?? 0);
+
+const firingOf = (of: readonly Cohort[], gate: GateName, thresholdPercent: number): Cohort | undefined =>
+	of.find((cohort) => !cohort.advisory && fires(gate, cohort, thresholdPercent));
 
 /** The gates above their thresholds now, with the figures. */
 export function firingGates(step: Step, steps: readonly Step[], spec: RolloutSpec): readonly GateEvidence[] {
 	const found: GateEvidence[] = [];
 	for (const gate of gateNames) {
 		const { thresholdPercent } = spec.gates[gate];
-		const firing = cohorts(step, steps, gate).find((cohort) => fires(gate, cohort, thresholdPercent));
+		const firing = firingOf(cohorts(step, steps, gate, spec), gate, thresholdPercent);
 		if (firing === undefined) continue;
 		const { kind: cohort, k, n } = firing;
 		const message = gateMessage(gate, { k, n }, thresholdPercent);
@@ -101,10 +117,12 @@ function viewGate(gate: GateName, step: Step, steps: readonly Step[], rollout: R
 	if (latched !== undefined) {
 		return { gate, verdict: 'fire', k: latched.k, n: latched.n, thresholdPercent, message: latched.message };
 	}
-	const [own, all] = cohorts(step, steps, gate);
-	const firing = [own, all].find((cohort) => cohort !== undefined && fires(gate, cohort, thresholdPercent));
+	const both = cohorts(step, steps, gate, rollout.spec);
+	const [own] = both;
+	const firing = firingOf(both, gate, thresholdPercent);
 	const tally = evidenceTally(gate, step, steps);
-	const verdict = firing === undefined ? coverageVerdict(tally, rollout.spec.coveragePercent) : 'fire';
+	const passed = own?.advisory === true ? 'advisory' : coverageVerdict(tally, rollout.spec.coveragePercent);
+	const verdict = firing === undefined ? passed : 'fire';
 	const count = firing ?? own ?? { k: 0, n: 0 };
 	return {
 		gate,
@@ -127,6 +145,8 @@ function viewMessage(
 	switch (verdict) {
 		case 'not-applicable':
 			return `${gate}: not applicable, no agent of the step reports what it needs`;
+		case 'advisory':
+			return `${gateMessage(gate, count, spec.gates[gate].thresholdPercent)}, advisory: the step is smaller than ${spec.gates[gate].minSample}`;
 		case 'inconclusive':
 			return `${gate}: inconclusive, judged ${tally.judged} of ${tally.n}, needs ${spec.coveragePercent} %`;
 		default:

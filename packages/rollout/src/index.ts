@@ -5,7 +5,7 @@ export { decide } from './decide.js';
 export type * from './decision.js';
 export { changedTargetsMax, pageTargetsMax, quietTickMs, tickIntervalMs } from './decision.js';
 export { type Forecast, forecast, type GateForecast, type StepForecast } from './forecast.js';
-export { type GateVerdict, type GateView, gateVerdicts } from './gates.js';
+export { type GateVerdict, type GateView, gateVerdicts, isAdvisory } from './gates.js';
 export { holdingText } from './hold.js';
 export { breaches } from './invariants.js';
 export { canonicalJson, decisionDigest, journalInput } from './journal.js';

@@ -56,6 +56,8 @@ export interface GateSpec {
 	readonly thresholdPercent: number;
 	/** How long an agent is watched before it counts as judged, ms. For `unhealthy-ratio` this is the debounce. */
 	readonly windowMs: number;
+	/** In a step planned for fewer agents the gate is advisory: it neither fires nor blocks there. None: it always judges. */
+	readonly minSample?: number;
 }
 
 export interface StepSize {
@@ -98,6 +100,8 @@ export interface RolloutSpec {
 	readonly order: Order;
 	/** Seed of the random order: the same seed and agents give the same cohorts, on every installation. */
 	readonly seed: string;
+	/** Take from each failure domain, a value of this agent attribute, in proportion. Agents without it are a domain of their own. */
+	readonly spreadBy?: string | null;
 	/** `null`: the default, 5 % of the group, at least 1, at most 1,000. */
 	readonly maxInFlight: number | 'unlimited' | null;
 	readonly gates: Readonly<Record<GateName, GateSpec>>;
@@ -109,6 +113,8 @@ export interface RolloutSpec {
 	readonly bakeMs: number;
 	readonly deferForMs: number;
 	readonly maxDeferredPercent: number;
+	/** Without any agent changing state for so long, while something is due to, the rollout pauses. */
+	readonly progressDeadlineMs?: number;
 	/** What to do with agents that report neither config status nor effective config. */
 	readonly unconfirmed: 'skip' | 'push';
 	readonly controlLossPercent: number;
@@ -222,6 +228,8 @@ export interface Rollout {
 	readonly bakedMs: number;
 	/** Observed time since the start, ms: all timers of targets are instants on this clock. It stands still while held. */
 	readonly observedMs: number;
+	/** When an agent last changed state, or nothing was due to, on the observed clock; none in rollouts that were never looked at. */
+	readonly progressedMs?: number;
 	readonly lastTickAtMs: number | null;
 	readonly hold: Hold | null;
 	/** Gates that fired or could not pass and were not resumed since. */
@@ -351,6 +359,8 @@ export interface Member {
 	readonly key: string;
 	readonly hostname: string;
 	readonly lastSeenMs: number;
+	/** Value of the attribute named by `spreadBy`; null: it has none, or the rollout is not spread. */
+	readonly domain?: string | null;
 }
 
 export interface TargetView {

@@ -1,4 +1,4 @@
-import { orderMembers } from './cohorts.js';
+import { domainCount, domainsMax, orderMembers, spread } from './cohorts.js';
 import { canConfirm } from './fold.js';
 import type { AgentFacts, Member, Rollout, SkipReason, Target } from './model.js';
 
@@ -13,6 +13,8 @@ export interface Plan {
 	/** Candidates unhealthy by now. */
 	readonly sickBefore: number;
 	readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+	/** Failure domains the candidates stand in; 1 where they are not spread. */
+	readonly domains: number;
 	readonly nextRank: number;
 }
 
@@ -39,13 +41,16 @@ const isCandidate = ({ facts }: Member, rollout: PlanFor): boolean =>
  */
 export function planTargets(rollout: PlanFor, members: readonly Member[], firstRank = 0): Plan {
 	const ordered = orderMembers(members, rollout.spec.order, rollout.spec.seed);
-	const candidates = ordered.filter((member) => isCandidate(member, rollout));
+	const able = ordered.filter((member) => isCandidate(member, rollout));
+	const domains = rollout.spec.spreadBy ? domainCount(able) : 1;
+	const candidates = domains > 1 && domains <= domainsMax ? spread(able) : able;
 	const others = ordered.filter((member) => !isCandidate(member, rollout));
 	const targets = [...candidates, ...others].map(({ facts }, index) => newTarget(facts, rollout, firstRank + index));
 	const hasWayBack = rollout.spec.rollbackTo !== null;
 	return {
 		targets,
 		candidates: candidates.length,
+		domains,
 		alreadyApplied: targets.filter((target) => target.state === 'AlreadyApplied').length,
 		noWayBack: hasWayBack ? 0 : candidates.filter(({ facts }) => provenBefore(facts, rollout) === null).length,
 		sickBefore: targets.filter((target) => target.state === 'Pending' && target.sickBefore).length,

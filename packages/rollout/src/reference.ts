@@ -115,6 +115,7 @@ export function rolloutReference(): string {
 		'## Gates',
 		'A gate fires when 100 · k > threshold · N, in whole numbers, for the current step or for all agents pushed by the rollout.',
 		tableOf(['gate', 'threshold', 'window', 'counts against it (k)', 'judged among (N)'], gates),
+		'A gate with a `minSample` is advisory in a step planned for fewer agents: shown, it neither fires nor blocks there, and still judges all agents pushed once they are enough.',
 		'In a step whose agents that report health were all sick before their push, `unhealthy-ratio` asks what the whole rollout has seen.',
 		'### What no gate can see in a small group',
 		'Of three agents every step is one agent, and a lost session, a timeout or a sick agent counts from the second on. A rejection stops the rollout at once, and so does a version that cuts off the first agent; a version that makes one of three agents ill, or any of them only after the last bake, is completed. A group of three shows whether a version can work at all, not how often it harms: let a larger group go first.',
@@ -132,6 +133,7 @@ export function rolloutReference(): string {
 			[
 				['strategy', code(spec.strategy.kind)],
 				['order', code(spec.order)],
+				['no agent changing state, though one is due to, pauses after', formatDuration(spec.progressDeadlineMs ?? 0)],
 				['agents in flight', '5 % of the group, at least 1, at most 1,000'],
 				['on a fired gate', code(spec.onGate)],
 				['an agent that failed', code(spec.onAgentFailure)],

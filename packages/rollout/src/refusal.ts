@@ -7,6 +7,7 @@ export type RefusalCode =
 	| 'reason-required'
 	| 'no-way-back'
 	| 'plan-void'
+	| 'too-many-domains'
 	| 'unknown-agent';
 
 /** Why a command was not carried out, for machines and for people; null: it was. */

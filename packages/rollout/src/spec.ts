@@ -61,6 +61,7 @@ export const presets = {
 const defaults: Omit<RolloutSpec, 'gates' | 'seed'> = {
 	strategy: defaultStrategies.canary,
 	order: 'random',
+	spreadBy: null,
 	maxInFlight: null,
 	onGate: 'pause',
 	onAgentFailure: 'restore',
@@ -68,6 +69,7 @@ const defaults: Omit<RolloutSpec, 'gates' | 'seed'> = {
 	bakeMs: 10 * minuteMs,
 	deferForMs: 7 * dayMs,
 	maxDeferredPercent: 20,
+	progressDeadlineMs: 30 * minuteMs,
 	unconfirmed: 'skip',
 	controlLossPercent: 5,
 	acceptNoWayBack: false,
@@ -116,6 +118,8 @@ const checkThreshold = whole(0, 100, 'the threshold in percent');
 const checkPercent = whole(1, 100, 'the percentage');
 const checkCount = whole(1, max, 'the number of agents');
 const checkTime = whole(0, max, 'the time in ms');
+const checkSample = whole(0, 1_000_000, 'the number of agents');
+const checkDeadline = whole(minuteMs, 30 * dayMs, 'the time in ms');
 const checkShare = whole(0, 100, 'the share in percent');
 
 /** Everything that keeps a spec from being run; empty when nothing does. Invalid input fails here, never while running. */
@@ -125,6 +129,7 @@ export function validateSpec(spec: RolloutSpec): readonly SpecProblem[] {
 		...gateNames.flatMap((gate) => [
 			...checkThreshold(spec.gates[gate]?.thresholdPercent, `gates.${gate}.thresholdPercent`),
 			...checkTime(spec.gates[gate]?.windowMs, `gates.${gate}.windowMs`),
+			...checkSample(spec.gates[gate]?.minSample ?? 0, `gates.${gate}.minSample`),
 		]),
 		...(spec.maxInFlight === null || spec.maxInFlight === 'unlimited'
 			? []
@@ -134,9 +139,16 @@ export function validateSpec(spec: RolloutSpec): readonly SpecProblem[] {
 		...checkShare(spec.controlLossPercent, 'controlLossPercent'),
 		...checkTime(spec.bakeMs, 'bakeMs'),
 		...checkTime(spec.deferForMs, 'deferForMs'),
+		...checkDeadline(spec.progressDeadlineMs ?? minuteMs, 'progressDeadlineMs'),
+		...validateSpreadBy(spec.spreadBy ?? null),
 		...validateSeed(spec.seed),
 	];
 }
+
+const validateSpreadBy = (attribute: string | null): readonly SpecProblem[] =>
+	attribute === ''
+		? [{ path: 'spreadBy', message: 'the attribute has no name', fix: 'leave it out, or name one, like zone' }]
+		: [];
 
 const validateSeed = (seed: string): readonly SpecProblem[] =>
 	seed === '' ? [{ path: 'seed', message: 'the seed is empty', fix: 'leave it out, or write any text' }] : [];

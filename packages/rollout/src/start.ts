@@ -1,4 +1,5 @@
 import { voidedBy } from './approval.js';
+import { domainsMax } from './cohorts.js';
 import type { Draft } from './draft.js';
 import { type Plan, planTargets } from './plan.js';
 import { type Refusal, refuse } from './refusal.js';
@@ -8,7 +9,8 @@ import { startNext } from './steps.js';
 /** Plans the group and starts the first step; refused when agents would have no way back and nobody accepted that. */
 export function startRollout(draft: Draft, why: string, replan = false): Refusal {
 	const plan = planTargets(draft.rollout, draft.snapshot.members);
-	const refusal = refuseNoWayBack(draft, plan) ?? (replan ? null : refuseVoid(draft, plan));
+	const refusal =
+		refuseDomains(draft, plan) ?? refuseNoWayBack(draft, plan) ?? (replan ? null : refuseVoid(draft, plan));
 	if (refusal !== null) return refusal;
 	for (const target of plan.targets) draft.addTarget(target);
 	draft.patch({
@@ -26,6 +28,14 @@ export function startRollout(draft: Draft, why: string, replan = false): Refusal
 function begin(draft: Draft, why: string): void {
 	moveTo(draft, 'InProgress', why);
 	startNext(draft);
+}
+
+function refuseDomains(draft: Draft, { domains }: Plan): Refusal {
+	if (domains <= domainsMax) return null;
+	return refuse(
+		'too-many-domains',
+		`${draft.rollout.spec.spreadBy} has ${domains} values in the group, more than ${domainsMax}; spread by an attribute that many agents share, like a zone`,
+	);
 }
 
 function refuseNoWayBack(draft: Draft, plan: Plan): Refusal {

@@ -129,6 +129,7 @@ export function startNext(draft: Draft): boolean {
 	}
 	draft.putStep(newStep(next, draft.nowMs));
 	draft.patch({ currentStep: next.index });
+	draft.progressed = true;
 	draft.event({ kind: 'step-started', step: next.index });
 	draft.more = true;
 	return false;
@@ -151,7 +152,7 @@ const newStep = ({ index, name, quota, dwellMs }: PlannedStep, nowMs: number): S
 });
 
 /** Waiting to be pushed in a step, or pushed without an answer. */
-const unanswered = (steps: readonly Step[]): number =>
+export const unansweredOf = (steps: readonly Step[]): number =>
 	steps.reduce((sum, step) => sum + step.counters.states.Pending + step.counters.unanswered, 0);
 
 export const isBaked = (rollout: Pick<Rollout, 'baking' | 'bakedMs' | 'spec'>): boolean =>
@@ -160,7 +161,7 @@ export const isBaked = (rollout: Pick<Rollout, 'baking' | 'bakedMs' | 'spec'>): 
 function finishBake(draft: Draft): boolean {
 	const { rollout, steps } = draft;
 	const pushedAny = placedOf(steps) > 0;
-	if (pushedAny && (!isBaked(rollout) || unanswered(steps) > 0 || inFlightOf(steps) > 0)) return false;
+	if (pushedAny && (!isBaked(rollout) || unansweredOf(steps) > 0 || inFlightOf(steps) > 0)) return false;
 	const deferred = rollout.unplaced.Deferred + rollout.unplaced.Pending;
 	const eligible = eligibleOf(rollout, steps);
 	const { maxDeferredPercent, deferForMs } = rollout.spec;

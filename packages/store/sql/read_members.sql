@@ -5,6 +5,10 @@ select
 	a.instance_uid as key,
 	coalesce(a.hostname, '') as hostname,
 	floor(extract(epoch from a.last_seen_at) * 1000)::float8 as "lastSeenMs",
+	coalesce(
+		a.description -> 'identifying' ->> (r.spec ->> 'spreadBy'),
+		a.description -> 'nonIdentifying' ->> (r.spec ->> 'spreadBy')
+	) as domain,
 	json_build_array(
 		true,
 		a.gateway is not null, g.incarnation = a.gateway_incarnation and g.expires_at > now(), a.disconnect_reason,

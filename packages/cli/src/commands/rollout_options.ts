@@ -16,6 +16,7 @@ export interface CreateOptions {
 	readonly dwell?: string;
 	readonly order?: NonNullable<RolloutRequest['order']>;
 	readonly seed?: string;
+	readonly spreadBy?: string;
 	readonly maxInFlight?: string;
 	readonly gate?: Gates;
 	readonly onGate?: 'pause' | 'rollback';
@@ -23,6 +24,8 @@ export interface CreateOptions {
 	readonly bake?: string;
 	readonly deferFor?: string;
 	readonly maxDeferred?: string;
+	readonly progressDeadline?: string;
+	readonly minSample?: Gates;
 	readonly coverage?: string;
 	readonly unconfirmed?: 'skip' | 'push';
 	readonly controlLoss?: string;
@@ -42,6 +45,19 @@ function gateOption(text: string, before: Gates = {}): Gates {
 		throw new InvalidArgumentError('write gate=threshold or gate=threshold:window, like unhealthy-ratio=5%:2m.');
 	}
 	return { ...before, [gate]: { ...(threshold && { threshold }), ...(window !== undefined && { window }) } };
+}
+
+/** `unhealthy-ratio=20`; repeated ones add up. */
+function sampleOption(text: string, before: Gates = {}): Gates {
+	const [, gate, agents] = /^([a-z-]+)=(\d{1,7})$/.exec(text) ?? [];
+	if (gate === undefined) throw new InvalidArgumentError('write gate=agents, like unhealthy-ratio=20.');
+	return { ...before, [gate]: { minSample: Number(agents) } };
+}
+
+function mergedGates(thresholds: Gates | undefined, samples: Gates | undefined): Gates | undefined {
+	if (samples === undefined) return thresholds;
+	const names = Object.keys({ ...thresholds, ...samples }) as (keyof Gates)[];
+	return Object.fromEntries(names.map((gate) => [gate, { ...thresholds?.[gate], ...samples[gate] }]));
 }
 
 /** `canary=2%:5m,25%:10m,100%` → steps, each `[name=]size[:dwell]`. */
@@ -109,13 +125,24 @@ export function rolloutRequest(
 
 /** What was said of how; a plan is asked for with the same words. */
 export function specRequest(options: CreateOptions): Partial<BodyOf<'planRollout'>> {
-	const { maxInFlight, gate: gates, order, seed, onGate, onAgentFailure, bake, deferFor } = options;
-	const { maxDeferred, coverage, unconfirmed, controlLoss, acceptNoWayBack, rollbackTo } = options;
+	const { maxInFlight, gate, order, seed, onGate, onAgentFailure, bake, deferFor } = options;
+	const {
+		spreadBy,
+		progressDeadline,
+		minSample,
+		maxDeferred,
+		coverage,
+		unconfirmed,
+		controlLoss,
+		acceptNoWayBack,
+		rollbackTo,
+	} = options;
+	const gates = mergedGates(gate, minSample);
 	return {
 		strategy: strategyOf(options),
 		maxInFlight: maxInFlight === undefined || maxInFlight === 'unlimited' ? maxInFlight : Number(maxInFlight),
 		...{ gates, order, seed, onGate, onAgentFailure, bake, deferFor, maxDeferred, coverage, unconfirmed, controlLoss },
-		...{ acceptNoWayBack, rollbackTo },
+		...{ acceptNoWayBack, rollbackTo, spreadBy, progressDeadline },
 	};
 }
 
@@ -145,8 +172,11 @@ export const addSpecOptions = (command: Command): Command =>
 		.option('--dwell <duration>', 'of percentage and batch: waiting time after each step')
 		.option('--order <order>', 'random (default), hostname or last-seen')
 		.option('--seed <text>', 'makes the random order repeatable')
+		.option('--spread-by <attribute>', 'take from each value of this agent attribute in proportion, like zone')
 		.option('--max-in-flight <n>', 'agents pushed and not yet answered, or unlimited')
 		.option('--gate <gate=threshold[:window]>', 'like unhealthy-ratio=5%:2m; repeat for several', gateOption)
+		.option('--min-sample <gate=agents>', 'advisory in smaller steps, like unhealthy-ratio=20; repeat', sampleOption)
+		.option('--progress-deadline <duration>', 'without any progress for so long it pauses (30m)')
 		.option('--on-gate <what>', 'pause (default) or rollback')
 		.option('--on-agent-failure <what>', 'restore (default) or leave')
 		.option('--bake <duration>', 'waiting time after the last step')

@@ -21,6 +21,7 @@ type Assignment = Mutable<NonNullable<AgentFacts['assignment']>>;
 export interface WorldAgent extends Omit<Mutable<AgentFacts>, 'assignment'> {
 	assignment: Assignment | null;
 	readonly key: string;
+	readonly domain: string | null;
 	former: { versionId: VersionId | null; seq: number } | null;
 	behaviour: Behaviour;
 }
@@ -112,6 +113,7 @@ export class RolloutWorld {
 		const agent: WorldAgent = {
 			agentId: name as AgentId,
 			key: name,
+			domain: null,
 			inGroup: true,
 			session: 'live',
 			reports: fullReports,
@@ -253,7 +255,7 @@ export class RolloutWorld {
 	#factsOf(agentId: AgentId): AgentFacts {
 		const agent = this.agents.get(agentId);
 		assert(agent !== undefined, `${agentId} does not exist`);
-		const { behaviour: _behaviour, key: _key, former: _former, assignment, ...facts } = agent;
+		const { behaviour: _behaviour, key: _key, domain: _domain, former: _former, assignment, ...facts } = agent;
 		return { ...facts, assignment: assignment === null ? null : { ...assignment } };
 	}
 
@@ -261,7 +263,13 @@ export class RolloutWorld {
 		return [...this.agents.values()]
 			.filter(({ agentId, inGroup }) => inGroup && !this.targets.has(agentId))
 			.slice(0, limit)
-			.map((agent) => ({ facts: this.#factsOf(agent.agentId), key: agent.key, hostname: agent.key, lastSeenMs: 0 }));
+			.map((agent) => ({
+				facts: this.#factsOf(agent.agentId),
+				key: agent.key,
+				hostname: agent.key,
+				lastSeenMs: 0,
+				domain: agent.domain,
+			}));
 	}
 
 	/** Ranks never change: the order only has to be made anew when somebody was added. */

@@ -48,7 +48,8 @@ interface TargetListRow extends Row, TargetColumns {
 	readonly list: List;
 	readonly facts: FactsColumns;
 }
-interface MemberRow extends Row, Omit<Member, 'facts'> {
+interface MemberRow extends Row, Omit<Member, 'facts' | 'domain'> {
+	readonly domain: string | null;
 	readonly agentId: AgentId;
 	readonly facts: FactsColumns;
 }
@@ -111,10 +112,11 @@ async function readTargets(sql: Sql, { rollout, needs, signalled, commands, look
 async function readMembers(sql: Sql, rolloutId: RolloutId, limit: number): Promise<readonly Member[]> {
 	if (limit === 0) return [];
 	const rows = await sql.query<MemberRow>(statements.readMembers, [rolloutId, limit]);
-	return rows.map(({ agentId, key, hostname, lastSeenMs, facts }) => ({
+	return rows.map(({ agentId, key, hostname, lastSeenMs, domain, facts }) => ({
 		key,
 		hostname,
 		lastSeenMs,
+		domain,
 		facts: factsOf(agentId, facts) satisfies AgentFacts,
 	}));
 }

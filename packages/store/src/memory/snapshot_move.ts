@@ -72,7 +72,16 @@ function membersOf(state: MemoryState, row: MemoryRollout, limit: number): reado
 			key: agent.instanceUid,
 			hostname: agent.description?.hostname ?? '',
 			lastSeenMs: agent.lastSeenMs,
+			domain: domainOf(agent.description, row.rollout.spec.spreadBy ?? null),
 		}));
+}
+
+/** What `->>` makes of the attribute: text as it is, anything else as JSON. */
+function domainOf(description: MemoryAgent['description'], attribute: string | null): string | null {
+	if (attribute === null) return null;
+	const { identifying = {}, nonIdentifying = {} } = description ?? {};
+	const value = identifying[attribute] ?? nonIdentifying[attribute] ?? null;
+	return value === null || typeof value === 'string' ? (value as string | null) : JSON.stringify(value);
 }
 
 const sickness = ({ state }: Target, healthy: boolean | null): number => {

@@ -47,6 +47,7 @@ function specRequest(spec: RolloutSpec | undefined): Partial<RolloutRequest> {
 		strategy: strategyRequest(spec.strategy),
 		order: orderOf(spec.order),
 		seed: spec.seed,
+		spreadBy: spec.spreadBy,
 		maxInFlight: spec.unlimitedInFlight ? ('unlimited' as const) : spec.maxInFlight,
 		gates: gatesRequest(spec.gates),
 		onGate: onGateOf(spec.onGate),
@@ -54,6 +55,7 @@ function specRequest(spec: RolloutSpec | undefined): Partial<RolloutRequest> {
 		bake: durationText(spec.bake),
 		deferFor: durationText(spec.deferFor),
 		maxDeferred: spec.maxDeferredPercent,
+		progressDeadline: durationText(spec.progressDeadline),
 		coverage: spec.coveragePercent,
 		unconfirmed: spec.pushUnconfirmed ? ('push' as const) : undefined,
 		controlLoss: spec.controlLossPercent,
@@ -99,7 +101,7 @@ function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<string, unk
 	return Object.fromEntries(
 		entries.map(([name, gate]) => [
 			name,
-			given({ threshold: gate.thresholdPercent, window: durationText(gate.window) }),
+			given({ threshold: gate.thresholdPercent, window: durationText(gate.window), minSample: gate.minSample }),
 		]),
 	);
 }
