@@ -14,6 +14,11 @@ const withinMs = 120_000;
 const lookEveryMs = 10;
 const reportEveryMs = 100;
 const reportsAtOnce = 100;
+const relabelMax = 10_000;
+const membersBefore = 100;
+const maxInFlight = 50;
+/** Several ticks of the engine. */
+const ticksMs = 4_000;
 const changeLimitMs = 1_000;
 const settleLimitMs = 10_000;
 
@@ -79,6 +84,9 @@ export function groups({ agents, say }: ScenarioOptions): Promise<Figures> {
 			say('changing a priority');
 			const priorityMs = await settled({ stack, campaign }, 'test', { priority: 90 });
 			await assertEvaluations(stack, 'sweep', { before: sweepsBefore, wanted: everybody });
+			say('relabelling agents into a group under a rollout');
+			const relabelled = Math.min(relabelMax, Math.floor(agents / 2));
+			const inFlight = await relabel({ stack, campaign }, fleet, relabelled);
 			const slowest = Math.max(...times, ...inSweep);
 			const figures = {
 				changeP50: figure(percentile(times, 50), 'ms'),
@@ -91,6 +99,8 @@ export function groups({ agents, say }: ScenarioOptions): Promise<Figures> {
 				movedBySelector: figure(moved, 'agents'),
 				fleetPlaced: figure(placedMs / 1_000, 's'),
 				reportsMeanwhile: figure(reporting.reported + again.reported, 'reports'),
+				relabelled: figure(relabelled, 'agents'),
+				pushedAfterRelabel: figure(inFlight, 'agents'),
 				evaluationsPerChange: figure(readingEnv, 'evaluations'),
 			};
 			if (slowest > changeLimitMs) say(`membership was not right within ${changeLimitMs} ms of a change`);
@@ -163,6 +173,40 @@ async function settled(
 	return performance.now() - startedMs;
 }
 
+/**
+ * So many agents come at once to a group that is being rolled out to; none of them ever answers. Answers how many were pushed
+ * something.
+ */
+async function relabel(
+	{ stack, campaign }: Pick<Setting, 'stack' | 'campaign'>,
+	fleet: RowFleet,
+	count: number,
+): Promise<number> {
+	await campaign.call('createGroup', {
+		body: { name: 'lab', selector: 'agent.attributes.env == "lab"', priority: 100 },
+	});
+	await fleet.relabel(0, membersBefore, 'lab');
+	await until(async () => (await population(stack, 'lab')) === membersBefore, 'the first are there');
+	const version = await campaign.publish(
+		'lab',
+		'receivers: {nop: }\nexporters: {nop: }\nservice: {pipelines: {traces: {receivers: [nop], exporters: [nop]}}}\n',
+	);
+	await campaign.start({
+		...{ group: 'lab', version, maxInFlight, acceptNoWayBack: true },
+		strategy: { kind: 'canary', steps: [{ size: '100 %', dwell: '1h' }] },
+	});
+	const wanted = () =>
+		ask<number>(stack, 'select count(*)::int as answer from assignment where version_id is not null');
+	await until(async () => (await wanted()) > 0, 'somebody is pushed something');
+	await fleet.relabel(membersBefore, count, 'lab');
+	await until(async () => (await population(stack, 'lab')) === membersBefore + count, 'everybody is there');
+	await systemClock.sleep(ticksMs);
+	const pushed = await wanted();
+	if (pushed > maxInFlight)
+		throw new Error(`${pushed} agents were pushed a version, with at most ${maxInFlight} in flight`);
+	return pushed;
+}
+
 /** Agents without sockets: a gateway's store registers them and writes what they would report. */
 class RowFleet {
 	#agents: readonly { agentId: AgentId; sessionEpoch: number }[] = [];
@@ -193,6 +237,11 @@ class RowFleet {
 			this.#agents = agents;
 			await this.#flush(from, size, (n) => ({ env: envOf(n), build: '1' }));
 		}
+	}
+
+	async relabel(from: number, count: number, env: string): Promise<void> {
+		for (let at = from; at < from + count; at += batch)
+			await this.#flush(at, Math.min(batch, from + count - at), () => ({ env, build: '1' }));
 	}
 
 	async #flush(from: number, size: number, attributes: (n: number) => Record<string, string>): Promise<void> {
