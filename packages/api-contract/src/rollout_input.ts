@@ -42,6 +42,17 @@ const gateInput = z.strictObject({
 	minSample: z.number().int().min(0).max(1_000_000).optional(),
 });
 
+const gateEdit = gateInput.pick({ threshold: true, minSample: true });
+
+/** By name of the gate. */
+const gatesOf = <Gate extends z.ZodType>(gate: Gate) =>
+	z.partialRecord(gateName, gate, {
+		error: ({ code, keys }: { code: string; keys?: readonly string[] }) =>
+			code === 'unrecognized_keys'
+				? `there is no gate ${keys?.join(', ')}; there are ${gateName.options.join(', ')}`
+				: undefined,
+	});
+
 const inFlight = 'write a whole number from 1 to 1000000, or "unlimited"';
 
 const asked = z.strictObject({
@@ -59,14 +70,7 @@ const asked = z.strictObject({
 			error: inFlight,
 		})
 		.optional(),
-	gates: z
-		.partialRecord(gateName, gateInput, {
-			error: ({ code, keys }: { code: string; keys?: readonly string[] }) =>
-				code === 'unrecognized_keys'
-					? `there is no gate ${keys?.join(', ')}; there are ${gateName.options.join(', ')}`
-					: undefined,
-		})
-		.optional(),
+	gates: gatesOf(gateInput).optional(),
 	onGate: z.enum(['pause', 'rollback']).optional(),
 	onAgentFailure: z.enum(['restore', 'leave']).optional(),
 	coverage: percent.optional(),
@@ -167,5 +171,10 @@ export const commandInputs = {
 	/** Agents to retry; none: all that failed. */
 	retry: z.strictObject({ agents: targets.optional(), reason: why }),
 	exclude: z.strictObject({ agents: targets, reason: why }),
+	/** Tighter at any time, looser only while paused. */
+	'edit-gates': z.strictObject({
+		gates: gatesOf(gateEdit).refine((gates) => Object.keys(gates).length > 0, 'name at least one gate'),
+		reason: why,
+	}),
 	rollback: z.strictObject({ reason: why }),
 };

@@ -59,6 +59,7 @@ export const commandKind = z.enum([
 	'abort',
 	'retry',
 	'exclude',
+	'edit-gates',
 	'rollback',
 ]);
 

@@ -445,6 +445,7 @@ export const routes = {
 	abortRollout: commandRoute('abort', 'Stop for good; agents stay as they are'),
 	retryRollout: commandRoute('retry', 'Offer the version again to agents that failed'),
 	excludeRolloutAgents: commandRoute('exclude', 'Leave agents out'),
+	editRolloutGates: commandRoute('edit-gates', 'Make gates tighter, or while paused looser'),
 	rollbackRollout: commandRoute('rollback', 'Take every touched agent back to the version it proved before'),
 	getRolloutCommand: route('GET', '/rollouts/:rollout/commands/:command', {
 		tag: 'Rollouts',

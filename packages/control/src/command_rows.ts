@@ -37,6 +37,7 @@ const actionNames: Record<Kind, string> = {
 	abort: 'Abort',
 	retry: 'Retry',
 	exclude: 'Exclude',
+	'edit-gates': 'EditGates',
 	rollback: 'Rollback',
 };
 

@@ -7,6 +7,7 @@ import { awaitDecision, type Kind, toCommand, writeCommand } from './command_row
 import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
 import { followUp } from './follow_up.js';
 import { hint } from './hints.js';
+import { toGates } from './new_rollout.js';
 import type { ControlDeps } from './ports.js';
 import { possibleCommands } from './possible_commands.js';
 import { resolveAgents } from './references.js';
@@ -22,6 +23,7 @@ export interface CommandArgs {
 	readonly force?: boolean | undefined;
 	readonly by?: number | undefined;
 	readonly agents?: readonly string[] | undefined;
+	readonly gates?: InputOf<'editRolloutGates'>['gates'] | undefined;
 	readonly replan?: boolean | undefined;
 }
 
@@ -48,7 +50,19 @@ async function toArgs(deps: ControlDeps, args: CommandArgs): Promise<Result<obje
 		agentIds = resolved.value;
 	}
 	const { reason, reasons, force, by, replan } = args;
-	return ok(JSON.parse(JSON.stringify({ reason, reasons, force, extendMs: by, agentIds, replan })));
+	return ok(
+		JSON.parse(
+			JSON.stringify({
+				reason,
+				reasons,
+				force,
+				extendMs: by,
+				agentIds,
+				replan,
+				gates: args.gates && toGates(args.gates),
+			}),
+		),
+	);
 }
 
 async function answerOf(deps: ControlDeps, row: CommandRow, found: RolloutRow): Outcome<Done> {
@@ -130,6 +144,7 @@ export const commandUseCases = (deps: ControlDeps) => {
 		abortRollout: command('abort'),
 		retryRollout: command('retry'),
 		excludeRolloutAgents: command('exclude'),
+		editRolloutGates: command('edit-gates'),
 		rollbackRollout: command('rollback'),
 
 		async getRolloutCommand(_: Caller, { rollout, command: id }: InputOf<'getRolloutCommand'>): Outcome<CommandAnswer> {

@@ -72,10 +72,14 @@ function toStrategy(asked: StrategyInput): Strategy {
 	}
 }
 
-function toGates(asked: Asked['gates']): NonNullable<SpecInput['gates']> {
+export function toGates(asked: Asked['gates'] | InputOf<'editRolloutGates'>['gates']): NonNullable<SpecInput['gates']> {
 	const gates = Object.entries(asked ?? {}).map(([gate, rule]) => [
 		gate,
-		known({ thresholdPercent: rule?.threshold, windowMs: rule?.window, minSample: rule?.minSample }),
+		known({
+			thresholdPercent: rule?.threshold,
+			windowMs: rule !== undefined && 'window' in rule ? rule.window : undefined,
+			minSample: rule?.minSample,
+		}),
 	]);
 	return Object.fromEntries(gates);
 }

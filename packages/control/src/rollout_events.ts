@@ -26,6 +26,8 @@ function textOf(event: RolloutEvent): string {
 			return `resumed (${event.reasons.join(', ')}): ${event.why}`;
 		case 'dwell-extended':
 			return `dwell of step ${event.step + 1} extended by ${formatDuration(event.byMs)}: ${event.why}`;
+		case 'gates-edited':
+			return `gates edited: ${event.changes.join('; ')}: ${event.why}`;
 		case 'tail-closed':
 			return `agents that were deferred are not pushed any more: ${event.why}`;
 		case 'hold-began':

@@ -1,6 +1,7 @@
 import { assert, unreachable } from '@ampora/runtime';
 import type { Command, CommandOutcome } from './decision.js';
 import type { Draft } from './draft.js';
+import { editGates } from './edit_gates.js';
 import { unpushed } from './fold.js';
 import type { GateName, PauseReason, Target } from './model.js';
 import { gateNames, liftableReasons } from './names.js';
@@ -69,6 +70,8 @@ function perform(draft: Draft, command: Command): Refusal {
 			return advance(draft, command);
 		case 'extend':
 			return extend(draft, command, by);
+		case 'edit-gates':
+			return editGates(draft, command, by);
 		case 'abort':
 			end(draft, 'Aborted', by);
 			return null;

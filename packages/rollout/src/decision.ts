@@ -1,5 +1,5 @@
 import type { AgentId, VersionId } from '@ampora/runtime';
-import type { GateName, Member, PauseReason, Rollout, Step, Target, TargetView } from './model.js';
+import type { GateName, GateSpec, Member, PauseReason, Rollout, Step, Target, TargetView } from './model.js';
 
 export type CommandKind =
 	| 'start'
@@ -11,6 +11,7 @@ export type CommandKind =
 	| 'abort'
 	| 'retry'
 	| 'exclude'
+	| 'edit-gates'
 	| 'rollback';
 
 /** What somebody asked of a rollout, as the command row says it. */
@@ -23,6 +24,8 @@ export interface Command {
 	/** advance: override inconclusive gates; `reason` is then required. */
 	readonly force?: boolean;
 	readonly reason?: string;
+	/** edit-gates: what they are to be; a gate that is not named stays as it is. */
+	readonly gates?: Readonly<Partial<Record<GateName, GateEdit>>>;
 	/** extend: how much longer, ms. */
 	readonly extendMs?: number;
 	/** start: on the grounds of now, whatever was foreseen. */
@@ -31,10 +34,13 @@ export interface Command {
 	readonly agentIds?: readonly AgentId[];
 }
 
+/** Windows are no part of it: agents are being watched by them. */
+export type GateEdit = Partial<Pick<GateSpec, 'thresholdPercent' | 'minSample'>>;
+
 export interface CommandOutcome {
 	readonly commandId: string;
 	readonly accepted: boolean;
-	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `plan-void`, `too-many-domains`, `unknown-agent`. */
+	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `plan-void`, `too-many-domains`, `looser-gate`, `unknown-agent`. */
 	readonly code: string | null;
 	/** For people, when refused: what the state is, what was asked, what to do. */
 	readonly message: string | null;
@@ -104,6 +110,7 @@ export type RolloutEvent =
 	| { readonly kind: 'step-started' | 'step-ended'; readonly step: number }
 	| { readonly kind: 'gate-fired'; readonly gate: GateName; readonly message: string }
 	| { readonly kind: 'paused' | 'resumed'; readonly reasons: readonly PauseReason[]; readonly why: string }
+	| { readonly kind: 'gates-edited'; readonly changes: readonly string[]; readonly why: string }
 	| { readonly kind: 'dwell-extended'; readonly step: number; readonly byMs: number; readonly why: string }
 	| { readonly kind: 'tail-closed'; readonly why: string }
 	| { readonly kind: 'hold-began' | 'hold-ended'; readonly cause: string }

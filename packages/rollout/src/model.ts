@@ -234,6 +234,8 @@ export interface Rollout {
 	readonly hold: Hold | null;
 	/** Gates that fired or could not pass and were not resumed since. */
 	readonly evidence: readonly GateEvidence[];
+	/** Gates as a person has changed them since the creation: what the spec of the rollout now says, and the stored one does not. */
+	readonly editedGates?: RolloutSpec['gates'];
 	/** Per gate: everything that counted against it up to this journal seq was accepted by an operator. */
 	readonly acceptedSeq: Readonly<Partial<Record<GateName, number>>>;
 	/** Members that are in no step yet, by state; with the steps' counters this is the whole group. */

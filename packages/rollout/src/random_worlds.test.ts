@@ -108,6 +108,7 @@ const commands: readonly CommandKind[] = [
 	'extend',
 	'retry',
 	'exclude',
+	'edit-gates',
 	'rollback',
 	'abort',
 	'cancel',
@@ -158,7 +159,8 @@ function act(world: RolloutWorld, step: Step): void {
 		case 'ask': {
 			const first = pick(0).agentId;
 			const named = step.command === 'exclude' ? { agentIds: [first] } : {};
-			world.ask(step.command, { ...named, force: step.force, reason: 'because', extendMs: minute });
+			const gates = { 'unhealthy-ratio': { thresholdPercent: step.force ? 5 : 60 } };
+			world.ask(step.command, { ...named, gates, force: step.force, reason: 'because', extendMs: minute });
 			return;
 		}
 		case 'session':

@@ -8,6 +8,7 @@ export type RefusalCode =
 	| 'no-way-back'
 	| 'plan-void'
 	| 'too-many-domains'
+	| 'looser-gate'
 	| 'unknown-agent';
 
 /** Why a command was not carried out, for machines and for people; null: it was. */

@@ -30,11 +30,11 @@ describe('the state × command table', () => {
 	});
 
 	it.each<[RolloutState, readonly CommandKind[]]>([
-		['PendingApproval', ['cancel']],
-		['Pending', ['cancel', 'start']],
-		['InProgress', ['rollback', 'abort', 'pause', 'exclude', 'extend', 'advance', 'retry']],
-		['Paused', ['rollback', 'abort', 'pause', 'exclude', 'resume', 'extend', 'retry']],
-		['RollingBack', ['pause']],
+		['PendingApproval', ['cancel', 'edit-gates']],
+		['Pending', ['cancel', 'edit-gates', 'start']],
+		['InProgress', ['rollback', 'abort', 'pause', 'exclude', 'edit-gates', 'extend', 'advance', 'retry']],
+		['Paused', ['rollback', 'abort', 'pause', 'exclude', 'edit-gates', 'resume', 'extend', 'retry']],
+		['RollingBack', ['pause', 'edit-gates']],
 	])('in %s allows %j', (state, commands) => {
 		expect(legalCommands(state)).toEqual(commands);
 	});
@@ -42,6 +42,7 @@ describe('the state × command table', () => {
 	it('lets a paused rollback only be paused and resumed', () => {
 		expect(legalCommands({ state: 'Paused', rollingBack: true, pauseReasons: ['manual'] })).toEqual([
 			'pause',
+			'edit-gates',
 			'resume',
 		]);
 	});

@@ -12,9 +12,9 @@ export type Legality = 'yes' | 'if-inconclusive' | 'new-rollout';
 
 /** Which command is legal in which state; a command that is not listed is refused. What every interface obeys and shows. */
 export const commandTable = {
-	PendingApproval: { cancel: 'yes' },
-	Pending: { start: 'yes', cancel: 'yes' },
-	Queued: { start: 'yes', cancel: 'yes' },
+	PendingApproval: { cancel: 'yes', 'edit-gates': 'yes' },
+	Pending: { start: 'yes', cancel: 'yes', 'edit-gates': 'yes' },
+	Queued: { start: 'yes', cancel: 'yes', 'edit-gates': 'yes' },
 	InProgress: {
 		pause: 'yes',
 		advance: 'yes',
@@ -22,6 +22,7 @@ export const commandTable = {
 		abort: 'yes',
 		retry: 'yes',
 		exclude: 'yes',
+		'edit-gates': 'yes',
 		rollback: 'yes',
 	},
 	Paused: {
@@ -32,10 +33,11 @@ export const commandTable = {
 		abort: 'yes',
 		retry: 'yes',
 		exclude: 'yes',
+		'edit-gates': 'yes',
 		rollback: 'yes',
 	},
-	RollingBack: { pause: 'yes' },
-	PausedRollback: { pause: 'yes', resume: 'yes' },
+	RollingBack: { pause: 'yes', 'edit-gates': 'yes' },
+	PausedRollback: { pause: 'yes', resume: 'yes', 'edit-gates': 'yes' },
 	Completed: { rollback: 'new-rollout', retry: 'new-rollout' },
 	Aborted: { rollback: 'new-rollout', retry: 'new-rollout' },
 	Failed: { rollback: 'new-rollout', retry: 'new-rollout' },
@@ -56,6 +58,7 @@ export const overruledBy: Readonly<Record<CommandKind, readonly CommandKind[]>> 
 	start: ['cancel'],
 	exclude: ['rollback', 'abort'],
 	extend: ['rollback', 'abort'],
+	'edit-gates': ['rollback', 'abort', 'cancel'],
 	retry: ['rollback', 'abort'],
 };
 
@@ -66,6 +69,7 @@ export const commandOrder: readonly CommandKind[] = [
 	'cancel',
 	'pause',
 	'exclude',
+	'edit-gates',
 	'resume',
 	'extend',
 	'advance',

@@ -27,12 +27,13 @@ export function machineOf(rollout: Rollout): RolloutMachine {
 	return machine;
 }
 
+/** The stored spec is what was asked for at the creation; gates that were edited since lie with the rest of the state. */
 export const rolloutOf = ({ machine, ...columns }: RolloutColumns): Rollout => ({
 	...(machine as RolloutMachine),
 	id: columns.id,
 	groupId: columns.groupId,
 	versionId: columns.versionId,
-	spec: columns.spec,
+	spec: { ...columns.spec, gates: (machine as RolloutMachine).editedGates ?? columns.spec.gates },
 	state: columns.state,
 	seq: columns.seq,
 	createdAtMs: columns.createdAtMs,

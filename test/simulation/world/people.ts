@@ -99,6 +99,10 @@ export class People {
 				return this.chance.chance(0.5) ? { kind, force: true, reason: 'it is well' } : { kind };
 			case 'extend':
 				return { kind, extendMs: this.chance.whole(1, 5) * 1_000 };
+			case 'edit-gates': {
+				const thresholdPercent = this.chance.whole(0, 100);
+				return { kind, gates: { 'apply-failed-ratio': { thresholdPercent } } };
+			}
 			case 'resume':
 				return { kind, reasons: [] };
 			case 'exclude':

@@ -53,6 +53,7 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	abortRollout: `rollouts abort ${id}`,
 	retryRollout: `rollouts retry ${id}`,
 	excludeRolloutAgents: `rollouts exclude ${id} ${id}`,
+	editRolloutGates: `rollouts gates ${id} --gate unhealthy-ratio=5%`,
 	rollbackRollout: `rollouts rollback ${id}`,
 	getRolloutCommand: `rollouts command ${id} ${id}`,
 	createApiToken: 'tokens create ci',

@@ -18,6 +18,7 @@ const rolloutMethods: Readonly<Partial<Record<OperationId, string>>> = {
 	listRolloutTargets: 'ListTargets',
 	listRolloutEvents: 'ListEvents',
 	extendRollout: 'ExtendDwell',
+	editRolloutGates: 'EditGates',
 	retryRollout: 'RetryAgents',
 	excludeRolloutAgents: 'ExcludeAgents',
 	rollbackRollout: 'RollBackRollout',

@@ -39,7 +39,7 @@ export interface CreateOptions {
 }
 
 /** `apply-failed-ratio=10%` or `unhealthy-ratio=5%:2m`; repeated ones add up. */
-function gateOption(text: string, before: Gates = {}): Gates {
+export function gateOption(text: string, before: Gates = {}): Gates {
 	const [, gate, threshold, window] = /^([a-z-]+)=([^:]*)(?::(.+))?$/.exec(text) ?? [];
 	if (gate === undefined || (!threshold && window === undefined)) {
 		throw new InvalidArgumentError('write gate=threshold or gate=threshold:window, like unhealthy-ratio=5%:2m.');
@@ -48,13 +48,13 @@ function gateOption(text: string, before: Gates = {}): Gates {
 }
 
 /** `unhealthy-ratio=20`; repeated ones add up. */
-function sampleOption(text: string, before: Gates = {}): Gates {
+export function sampleOption(text: string, before: Gates = {}): Gates {
 	const [, gate, agents] = /^([a-z-]+)=(\d{1,7})$/.exec(text) ?? [];
 	if (gate === undefined) throw new InvalidArgumentError('write gate=agents, like unhealthy-ratio=20.');
 	return { ...before, [gate]: { minSample: Number(agents) } };
 }
 
-function mergedGates(thresholds: Gates | undefined, samples: Gates | undefined): Gates | undefined {
+export function mergedGates(thresholds: Gates | undefined, samples: Gates | undefined): Gates | undefined {
 	if (samples === undefined) return thresholds;
 	const names = Object.keys({ ...thresholds, ...samples }) as (keyof Gates)[];
 	return Object.fromEntries(names.map((gate) => [gate, { ...thresholds?.[gate], ...samples[gate] }]));

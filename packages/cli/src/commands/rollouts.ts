@@ -16,7 +16,14 @@ import { inSession, type Session } from '../session.js';
 import { badEnds, watchRollout } from '../watch.js';
 import { readConfigFiles } from './configs.js';
 import { addPlans } from './plans.js';
-import { addCreateOptions, type CreateOptions, rolloutRequest } from './rollout_options.js';
+import {
+	addCreateOptions,
+	type CreateOptions,
+	gateOption,
+	mergedGates,
+	rolloutRequest,
+	sampleOption,
+} from './rollout_options.js';
 
 export function addRollouts(program: Command, io: Io): void {
 	const rollouts = program.command('rollouts').description('rollouts and what can be done to them');
@@ -153,8 +160,16 @@ type CommandOperation =
 	| Others;
 type Others = Extract<
 	OperationId,
-	'advanceRollout' | 'extendRollout' | 'abortRollout' | 'retryRollout' | 'excludeRolloutAgents' | 'rollbackRollout'
+	| 'advanceRollout'
+	| 'extendRollout'
+	| 'abortRollout'
+	| 'retryRollout'
+	| 'excludeRolloutAgents'
+	| 'editRolloutGates'
+	| 'rollbackRollout'
 >;
+
+type GateOptions = Pick<CreateOptions, 'gate' | 'minSample'>;
 
 interface ControlOptions {
 	readonly reason?: string;
@@ -232,6 +247,18 @@ function addControls(rollouts: Command, io: Io): void {
 		.action(
 			inSession(io, (session, rollout: string, agents: string[], { reason, key }: ControlOptions) =>
 				command(session, 'retryRollout', { rollout, body: { reason, ...(agents.length > 0 && { agents }) }, key }),
+			),
+		);
+	control('gates', 'make gates tighter, or while paused looser')
+		.option('--gate <gate=threshold>', 'like unhealthy-ratio=5%; repeat for several', gateOption)
+		.option('--min-sample <gate=agents>', 'advisory in smaller steps, like unhealthy-ratio=20; repeat', sampleOption)
+		.action(
+			inSession(io, (session, rollout: string, { reason, key, gate, minSample }: ControlOptions & GateOptions) =>
+				command(session, 'editRolloutGates', {
+					rollout,
+					body: { gates: mergedGates(gate, minSample) ?? {}, reason },
+					key,
+				}),
 			),
 		);
 	control('exclude', 'leave agents out')

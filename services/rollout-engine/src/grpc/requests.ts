@@ -95,7 +95,7 @@ function canaryStepRequest(step: CanaryStep): unknown {
 	return given({ name: step.name || undefined, size, dwell: durationText(step.dwell) });
 }
 
-function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<string, unknown> | undefined {
+export function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<string, unknown> | undefined {
 	const entries = Object.entries(gates);
 	if (entries.length === 0) return undefined;
 	return Object.fromEntries(
