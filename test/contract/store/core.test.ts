@@ -177,4 +177,30 @@ describe.each(adapters.slice(0, 2))('the core on $name', ({ open }) => {
 			expect((await stores.world.assignment(agentId))?.versionId).toBe(former.get(agentId));
 		}
 	});
+
+	test('reads the failure domain of each agent, identifying attributes first', async () => {
+		const { agents, rolloutId } = await begin(3, { spreadBy: 'zone' });
+		const zones = [
+			{ identifying: { zone: 'a' }, nonIdentifying: { zone: 'b' } },
+			{ identifying: {}, nonIdentifying: { zone: 7 } },
+		];
+		for (const [index, zone] of zones.entries()) {
+			await stage.flush(agents.slice(index, index + 1), () => ({
+				description: { ...zone, agentType: 'collector', agentVersion: '1', hostname: null },
+			}));
+		}
+		const { snapshot } = await stage.load(rolloutId);
+		const domains = new Map(snapshot.members.map(({ facts, domain }) => [facts.agentId, domain]));
+		expect(agents.map(({ agentId }) => domains.get(agentId))).toEqual(['a', '7', null]);
+	});
+
+	test('keeps edited gates', async () => {
+		const { rolloutId } = await begin(3);
+		await tick(rolloutId);
+		const gates = { 'unhealthy-ratio': { thresholdPercent: 3 } };
+		await stores.world.command(rolloutId, { id: newUid(), kind: 'edit-gates', actor: 'ada', gates });
+		await tick(rolloutId);
+		const { snapshot } = await stage.load(rolloutId);
+		expect(snapshot.rollout.spec.gates['unhealthy-ratio'].thresholdPercent).toBe(3);
+	});
 });
