@@ -30,7 +30,7 @@ export async function watchRollout(session: Session, id: string): Promise<void> 
 				if (code === null) continue;
 				view.end();
 				if (code === exitCodes.ok) return;
-				throw new CommandFailed(code, `${rollout.headline}${nextStep(rollout)}`);
+				throw new CommandFailed(code, `${rollout.headline}${await evidenceOf(session, rollout)}${nextStep(rollout)}`);
 			}
 		} catch (error) {
 			// A server that is restarted cuts streams; a command like this one outlives that.
@@ -45,8 +45,21 @@ export async function watchRollout(session: Session, id: string): Promise<void> 
 const isBroken = (error: unknown): boolean =>
 	error instanceof StreamBroken || (error instanceof TypeError && /terminated|network|fetch/i.test(error.message));
 
-function nextStep({ id, state, evidence, commands }: RolloutAnswer): string {
+const agentsShown = 20;
+/** In these an agent was handed the version. */
+const handed = ['Applying', 'Applied', 'Failed', 'Reverted', 'TimedOut', 'Disconnected', 'RolledBack'];
+
+/** What fired, with its counts, and which agents were handed the version, the first in its order. */
+async function evidenceOf(session: Session, { id, evidence, started }: RolloutAnswer): Promise<string> {
 	const fired = evidence.map(({ message }) => `\n  ${message}`).join('');
-	if (state !== 'Paused') return fired;
-	return `${fired}\n  Possible now: ampora rollouts ${commands.join('|')} ${id}`;
+	if (evidence.length === 0 || started === 0) return fired;
+	const { items } = await session.call('listRolloutTargets', { params: { rollout: id }, query: { limit: 500 } });
+	const touched = items.filter(({ state }) => handed.includes(state));
+	const names = touched.slice(0, agentsShown).map(({ hostname, agent, state }) => `${hostname ?? agent} (${state})`);
+	const more = started > names.length ? ` and ${started - names.length} more` : '';
+	return `${fired}\n  Handed to ${started} agents: ${names.join(', ')}${more}`;
+}
+
+function nextStep({ id, state, commands }: RolloutAnswer): string {
+	return state === 'Paused' ? `\n  Possible now: ampora rollouts ${commands.join('|')} ${id}` : '';
 }

@@ -65,7 +65,8 @@ function lineView(sink: TextSink): LiveView {
 function oneLine(rollout: RolloutAnswer): string {
 	const { step, started, updated, total, evidence } = rollout;
 	const place = step === null ? '' : ` step ${step.number}/${step.of}${step.name === null ? '' : ` ${step.name}`}`;
-	const trouble = troubleOf(rollout.states);
+	const { Deferred } = rollout.states;
+	const trouble = [troubleOf(rollout.states), Deferred > 0 ? `${Deferred} deferred` : ''].filter(Boolean).join(', ');
 	const fired = evidence.at(-1)?.message;
 	const parts = [`${updated} updated, ${started} started, of ${total}`, trouble, fired ?? ''].filter(Boolean);
 	return `${stateText(rollout)}${place}: ${parts.join('; ')}`;
