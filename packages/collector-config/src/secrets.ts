@@ -8,7 +8,7 @@ const noSecret =
 	/(file|path|url|uri|dir|ttl|timeout|interval|expiration|enabled|name|id|type|length|size|limit|header|field|from|ref|attribute|attributes|source|sources|context)s?$/i;
 
 /** Does this key hold a secret by its name. `headers` are told apart by their own names. */
-export const isSecretKey = (key: string): boolean =>
+const isSecretKey = (key: string): boolean =>
 	secretKey.test(key) && (!noSecret.test(key) || /secret_?key|token$/i.test(key));
 
 /** Is a value at this path a secret: some key on the way to it says so. The names people give components and pipelines do not. */
@@ -20,7 +20,7 @@ const userInfo = /^([a-z][a-z0-9+.-]*:\/\/[^/\s:@]+:)([^@/\s]+)@/i;
 /** A URL with a password in it. */
 export const hasUserInfo = (value: ScalarValue): boolean => typeof value === 'string' && userInfo.test(value);
 
-export const hiddenText = '(hidden)';
+const hiddenText = '(hidden)';
 
 /** JSON of a value as people may see it: what secret-bearing keys hold, and passwords in URLs, are hidden; whole numbers too long for JSON are text. */
 export type ShownValue =

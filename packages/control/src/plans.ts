@@ -27,7 +27,7 @@ import { bodyOf, refOf } from './version_view.js';
 import { findingsOf } from './versions.js';
 
 /** A plan binds so long. */
-export const planLastsMs = 24 * 3_600_000;
+const planLastsMs = 24 * 3_600_000;
 /** More agents than this are a risk of their own. */
 const largeRollout = 1_000;
 
@@ -116,7 +116,7 @@ async function comparisons(
 }
 
 async function makePlan(repositories: Repositories, { group, version, spec: asked }: Planning): Promise<Made> {
-	const members = await repositories.plans.members(group.id, version.id);
+	const members = await repositories.plans.members(group.id, version.id, asked.spreadBy ?? null);
 	const differences = await comparisons(repositories, members, version);
 	const management = [...new Set(differences.flatMap(({ managementPath }) => managementPath))];
 	const spec = management.length > 0 ? { ...asked, strategy: { ...asked.strategy, firstAgentAlone: true } } : asked;

@@ -43,6 +43,7 @@ const fleet = fc.array(
 		confirms: fc.boolean(),
 		quarantined: fc.constantFrom(false, false, false, false, true),
 		proven: fc.boolean(),
+		domain: fc.constantFrom('a', 'a', 'b', 'c', null),
 	}),
 	{ minLength: 1, maxLength: 40 },
 );
@@ -54,6 +55,7 @@ const specs = fc.record({
 	acceptNoWayBack: fc.constant(true),
 	maxDeferredPercent: fc.constant(100),
 	coveragePercent: fc.constant(0),
+	spreadBy: fc.constantFrom(null, 'zone'),
 	bakeMs: fc.constant(dwellMs),
 	gates: fc.constant(gates),
 });
@@ -62,9 +64,9 @@ type Drawn<Source> = Source extends fc.Arbitrary<infer Value> ? Value : never;
 
 function worldOf(spec: Drawn<typeof specs>, agents: Drawn<typeof fleet>): RolloutWorld {
 	const world = new RolloutWorld(spec, { examined: false });
-	for (const { session, healthy, confirms, quarantined, proven } of agents) {
+	for (const { session, healthy, confirms, quarantined, proven, domain } of agents) {
 		world.addAgent({
-			...{ session, healthy, quarantined },
+			...{ session, healthy, quarantined, domain },
 			reports: { remoteConfig: true, configStatus: confirms, effectiveConfig: confirms, health: healthy !== null },
 			...(proven ? {} : { provenVersion: null }),
 		});
@@ -73,8 +75,8 @@ function worldOf(spec: Drawn<typeof specs>, agents: Drawn<typeof fleet>): Rollou
 }
 
 const membersOf = (world: RolloutWorld): readonly Member[] =>
-	[...world.agents.values()].map(({ behaviour: _behaviour, former: _former, key, ...facts }) => ({
-		...{ facts, key, hostname: key, lastSeenMs: 0 },
+	[...world.agents.values()].map(({ behaviour: _behaviour, former: _former, key, domain, ...facts }) => ({
+		...{ facts, key, domain, hostname: key, lastSeenMs: 0 },
 	}));
 
 /** Runs to its end: a step that proves too little is accepted, for the fleet itself stays as it is. */

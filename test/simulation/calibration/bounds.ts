@@ -83,7 +83,7 @@ export function measure(of: readonly Bound[], runs: (agents: number) => number):
 }
 
 /** Below this the runs speak against the bound. */
-export const significance = 0.01;
+const significance = 0.01;
 
 export const isBroken = ({ chance }: Measured): boolean => chance < significance;
 

@@ -29,9 +29,10 @@ export interface PlannedAgentRow {
 	readonly instanceUid: string | null;
 }
 
-interface MemberColumns extends Omit<Member, 'facts'> {
+interface MemberColumns extends Omit<Member, 'facts' | 'domain'> {
 	readonly agentId: AgentId;
 	readonly assigned: VersionId | null;
+	readonly domain: string | null;
 	readonly facts: FactsColumns;
 }
 
@@ -53,11 +54,14 @@ const planColumns = {
 
 export function plansOn(db: Orm) {
 	return {
-		/** Every member of the group as a rollout of this version would find it now; the columns are those of `read_members.sql`. */
-		async members(groupId: string, versionId: string): Promise<readonly PlannableMember[]> {
+		/** Every member of the group as a rollout of this version would find it now, with its failure domain by that attribute; the columns are those of `read_members.sql`. */
+		async members(groupId: string, versionId: string, spreadBy: string | null): Promise<readonly PlannableMember[]> {
 			const { rows } = (await db.execute(sql`
 				select a.id as "agentId", a.instance_uid as key, coalesce(a.hostname, '') as hostname,
 					floor(extract(epoch from a.last_seen_at) * 1000)::float8 as "lastSeenMs", s.version_id as assigned,
+					coalesce(
+						a.description -> 'identifying' ->> ${spreadBy}::text, a.description -> 'nonIdentifying' ->> ${spreadBy}::text
+					) as domain,
 					json_build_array(
 						true, a.gateway is not null, g.incarnation = a.gateway_incarnation and g.expires_at > now(),
 						a.disconnect_reason, extract(epoch from now() - a.disconnected_at) * 1000,
@@ -70,8 +74,8 @@ export function plansOn(db: Orm) {
 				left join quarantine q on q.agent_id = a.id and q.version_id = ${versionId}::uuid
 				where a.group_id = ${groupId}::uuid
 				order by a.id`)) as { rows: readonly MemberColumns[] };
-			return rows.map(({ agentId, key, hostname, lastSeenMs, assigned, facts }) => ({
-				...{ key, hostname, lastSeenMs, assigned },
+			return rows.map(({ agentId, key, hostname, lastSeenMs, assigned, domain, facts }) => ({
+				...{ key, hostname, lastSeenMs, assigned, domain },
 				facts: factsOf(agentId, facts),
 			}));
 		},
