@@ -57,6 +57,7 @@ export const commandKind = z.enum([
 	'advance',
 	'extend',
 	'abort',
+	'supersede',
 	'retry',
 	'exclude',
 	'edit-gates',

@@ -1,4 +1,5 @@
 import { assert, unreachable } from '@ampora/runtime';
+import { closedText } from './calendar.js';
 import type { Command, CommandOutcome } from './decision.js';
 import type { Draft } from './draft.js';
 import { editGates } from './edit_gates.js';
@@ -6,7 +7,7 @@ import { unpushed } from './fold.js';
 import type { GateName, PauseReason, Target } from './model.js';
 import { gateNames, liftableReasons } from './names.js';
 import { type Refusal, refuse } from './refusal.js';
-import { startRollout } from './start.js';
+import { startByHand } from './start.js';
 import { end, lift, pause, startRollback } from './states.js';
 import { endStep, isBaked, lackingEvidence, startNext, stepLabel } from './steps.js';
 import { acceptEvidence, isTouched } from './tally.js';
@@ -57,7 +58,7 @@ function perform(draft: Draft, command: Command): Refusal {
 	const by = `${command.kind} by ${command.actor}${command.reason === undefined ? '' : `: ${command.reason}`}`;
 	switch (command.kind) {
 		case 'start':
-			return startRollout(draft, by, command.replan);
+			return startByHand(draft, by, command.replan);
 		case 'cancel':
 			end(draft, 'Cancelled', by);
 			return null;
@@ -74,6 +75,9 @@ function perform(draft: Draft, command: Command): Refusal {
 			return editGates(draft, command, by);
 		case 'abort':
 			end(draft, 'Aborted', by);
+			return null;
+		case 'supersede':
+			end(draft, 'Superseded', `${by}; rollout ${command.successor ?? 'unknown'} takes its place`);
 			return null;
 		case 'retry':
 			return retry(draft, command);
@@ -93,6 +97,8 @@ function resume(draft: Draft, command: Command, by: string): Refusal {
 	const reasons = pauseReasons.filter((reason) => named.includes(reason) && liftableReasons.includes(reason));
 	if (reasons.length === 0) {
 		const held = pauseReasons.join(', ');
+		const { closed } = draft.rollout;
+		if (closed) return refuse('outside-window', `resume: ${closedText(closed)}`);
 		return refuse(
 			'not-allowed',
 			`resume: the rollout is paused by ${held}, of which a person lifts nothing that was named`,

@@ -1,5 +1,6 @@
 import { assert } from '@ampora/runtime';
 import { admitTargets, fillStep } from './admit.js';
+import { calendarNow, settleCalendar } from './calendar.js';
 import { advanceClocks, settleHold, type Tick } from './clocks.js';
 import { runCommands } from './commands.js';
 import { settleDeadline } from './deadline.js';
@@ -12,8 +13,9 @@ import { actOnGates, closeTail, latchGates } from './judge.js';
 import type { Target } from './model.js';
 import { tickEveryMs } from './needs.js';
 import { restoreFailed, runRollback } from './rollback.js';
-import { planJoiners, startQueued } from './start.js';
+import { planJoiners, startWaiting } from './start.js';
 import { runSteps } from './steps.js';
+import { inFlightOf } from './tally.js';
 import { hasEnded } from './transitions.js';
 import { nextWake, waitsFor } from './wake.js';
 
@@ -28,28 +30,40 @@ export function decide(snapshot: Snapshot): Decision {
 	foldFacts(draft, tick);
 	if (isGrowing(draft)) planJoiners(draft);
 	runCommands(draft);
-	if (draft.rollout.state === 'Queued') startQueued(draft);
+	startWaiting(draft);
+	const calendar = calendarNow(draft);
+	settleCalendar(draft, calendar);
 	settleHold(draft, tick);
 	settleDeadline(draft, tick);
 	latchGates(draft);
 	actOnGates(draft, tick.held);
-	push(draft, tick);
+	push(draft, tick, calendar.open);
 	restore(draft);
 	if (draft.rollout.state === 'RollingBack') runRollback(draft);
-	return finish(draft, tick);
+	return finish(draft, tick, calendar.open);
 }
 
 /** Everything that hands the version to more agents; it stops at the first reason not to (R1). */
-function push(draft: Draft, tick: Tick): void {
+function push(draft: Draft, tick: Tick, open: boolean): void {
 	if (tick.held) return;
 	runSteps(draft);
 	settleTail(draft);
 	if (!isPushing(draft)) return;
+	if (!open) {
+		holdTail(draft);
+		return;
+	}
 	fillStep(draft);
 	// A step that ran out of candidates is smaller than it was to be: what fired only now stops the refill too.
 	latchGates(draft);
 	actOnGates(draft, tick.held);
 	if (isPushing(draft)) admitTargets(draft);
+}
+
+/** A window that closes takes back what the tail has not sent; what is on a socket finishes. */
+function holdTail(draft: Draft): void {
+	if (inFlightOf(draft.steps) > 0) draft.withdrawUnsent = true;
+	draft.stopDispatch();
 }
 
 const isPushing = ({ rollout }: Draft): boolean =>
@@ -105,9 +119,9 @@ function restore(draft: Draft): void {
 	if (open && !rollingBack && spec.onAgentFailure === 'restore') restoreFailed(draft, draft.views());
 }
 
-function finish(draft: Draft, tick: Tick): Decision {
+function finish(draft: Draft, tick: Tick, open: boolean): Decision {
 	assertSound({ rollout: draft.rollout, steps: draft.steps }, 'decision');
-	assertNothingPushedAgainst(draft, tick);
+	assertNothingPushedAgainst(draft, tick, open);
 	if (draft.progressed) draft.patchClocks({ progressedMs: draft.rollout.observedMs });
 	const { rollout: before, steps } = draft.snapshot;
 	const { nowMs } = draft;
@@ -128,11 +142,11 @@ function assertSound({ rollout, steps }: Pick<Snapshot, 'rollout' | 'steps'>, wh
 	assert(found.length === 0, `${what} of rollout ${rollout.id} at seq ${rollout.seq}: ${found.join('; ')}`);
 }
 
-/** R1: whatever the phases above did, no push leaves a rollout that is paused, held or over. */
-function assertNothingPushedAgainst(draft: Draft, { held }: Tick): void {
+/** R1: whatever the phases above did, no push leaves a rollout that is paused, held, outside its windows or over. */
+function assertNothingPushedAgainst(draft: Draft, { held }: Tick, open: boolean): void {
 	const pushes = draft.assignments.filter(({ versionId }) => versionId === draft.rollout.versionId);
 	assert(
-		pushes.length === 0 || (isPushing(draft) && !held),
+		pushes.length === 0 || (isPushing(draft) && !held && open),
 		`${pushes.length} pushes while ${draft.rollout.state} (R1)`,
 	);
 }

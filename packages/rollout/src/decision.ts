@@ -1,4 +1,5 @@
-import type { AgentId, VersionId } from '@ampora/runtime';
+import type { AgentId, RolloutId, VersionId } from '@ampora/runtime';
+import type { Calendar } from './change_windows.js';
 import type { GateName, GateSpec, Member, PauseReason, Rollout, Step, Target, TargetView } from './model.js';
 
 export type CommandKind =
@@ -9,6 +10,7 @@ export type CommandKind =
 	| 'advance'
 	| 'extend'
 	| 'abort'
+	| 'supersede'
 	| 'retry'
 	| 'exclude'
 	| 'edit-gates'
@@ -30,6 +32,8 @@ export interface Command {
 	readonly extendMs?: number;
 	/** start: on the grounds of now, whatever was foreseen. */
 	readonly replan?: boolean;
+	/** supersede: the queued rollout that takes its place. */
+	readonly successor?: RolloutId;
 	/** retry, exclude: which agents; retry without any means all that failed. */
 	readonly agentIds?: readonly AgentId[];
 }
@@ -40,7 +44,7 @@ export type GateEdit = Partial<Pick<GateSpec, 'thresholdPercent' | 'minSample'>>
 export interface CommandOutcome {
 	readonly commandId: string;
 	readonly accepted: boolean;
-	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `plan-void`, `too-many-domains`, `looser-gate`, `unknown-agent`. */
+	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `plan-void`, `too-many-domains`, `looser-gate`, `outside-window`, `busy`, `unknown-agent`. */
 	readonly code: string | null;
 	/** For people, when refused: what the state is, what was asked, what to do. */
 	readonly message: string | null;
@@ -61,6 +65,11 @@ export interface Environment {
 	readonly controlConnected: number;
 	/** This is the group's latest rollout; only its tail is still pushed. */
 	readonly latestOfGroup: boolean;
+	/** Windows and freezes of the group; absent in what was journalled before there were any. */
+	readonly calendar?: Calendar;
+	/** For a queued one: the rollout of the group that has not ended, and a queued one that is newer. */
+	readonly busyWith?: RolloutId | null;
+	readonly replacedBy?: RolloutId | null;
 }
 
 /** How many rows of each kind the next `decide` can use; the store loads no more. */

@@ -1,5 +1,15 @@
 export { voidedBy } from './approval.js';
 export { wayBack } from './back.js';
+export {
+	type Calendar,
+	type ChangeWindow,
+	type Freeze,
+	type Weekday,
+	type WindowState,
+	weekdays,
+	windowProblem,
+	windowState,
+} from './change_windows.js';
 export { type PlannedStep, stepsAhead } from './cohorts.js';
 export { decide } from './decide.js';
 export type * from './decision.js';

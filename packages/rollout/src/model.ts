@@ -123,6 +123,8 @@ export interface RolloutSpec {
 	readonly rollbackTo: VersionId | null;
 	/** What was foreseen when it was created: a start on other grounds is refused. */
 	readonly approved?: Approval | null;
+	/** It starts by itself then, not before; absent or null: nothing but its turn is waited for. Ms of the database's clock. */
+	readonly startAtMs?: number | null;
 }
 
 /** The plan a start is bound to. */
@@ -212,6 +214,14 @@ export interface Hold {
 	readonly lastSeenMs: number;
 }
 
+/** Outside its change windows, or in a freeze: nobody is pushed. */
+export interface Closed {
+	/** `freeze "year end": nobody is in` */
+	readonly why: string;
+	/** When it goes on by itself; null: never, as windows and freezes stand. */
+	readonly untilMs: number | null;
+}
+
 /** One rollout as stored: everything `decide` needs besides its steps and targets. Times in ms of the database's clock. */
 export interface Rollout {
 	readonly id: RolloutId;
@@ -258,6 +268,8 @@ export interface Rollout {
 	readonly startedAtMs: number | null;
 	readonly endedAtMs: number | null;
 	readonly rollbackOf: RolloutId | null;
+	/** Absent in rollouts from before there were change windows. */
+	readonly closed?: Closed | null;
 }
 
 export interface BackCounters {

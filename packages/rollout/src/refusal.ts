@@ -9,6 +9,8 @@ export type RefusalCode =
 	| 'plan-void'
 	| 'too-many-domains'
 	| 'looser-gate'
+	| 'outside-window'
+	| 'busy'
 	| 'unknown-agent';
 
 /** Why a command was not carried out, for machines and for people; null: it was. */

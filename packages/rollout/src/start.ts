@@ -6,6 +6,8 @@ import { type Refusal, refuse } from './refusal.js';
 import { end, moveTo } from './states.js';
 import { startNext } from './steps.js';
 
+const approvedForMs = 24 * 3_600_000;
+
 /** Plans the group and starts the first step; refused when agents would have no way back and nobody accepted that. */
 export function startRollout(draft: Draft, why: string, replan = false): Refusal {
 	const plan = planTargets(draft.rollout, draft.snapshot.members);
@@ -49,9 +51,11 @@ function refuseNoWayBack(draft: Draft, plan: Plan): Refusal {
 
 /** It would be another rollout than the one somebody looked at: fail closed. */
 function refuseVoid(draft: Draft, plan: Plan): Refusal {
-	const { approved } = draft.rollout.spec;
+	const { approved, startAtMs } = draft.rollout.spec;
 	if (!approved) return null;
-	const changes = voidedBy(approved, { eligible: plan.candidates, nowMs: draft.nowMs });
+	// Whoever approved a start on a later day approved that day.
+	const untilMs = Math.max(approved.untilMs, (startAtMs ?? 0) + approvedForMs);
+	const changes = voidedBy({ ...approved, untilMs }, { eligible: plan.candidates, nowMs: draft.nowMs });
 	if (changes.length === 0) return null;
 	return refuse(
 		'plan-void',
@@ -65,9 +69,27 @@ function nobodyText({ skipped, targets }: Plan): string {
 	return `no agent of the group can be pushed: ${reasons.toSorted().join(', ')}`;
 }
 
-/** A queued rollout starts by itself; one that may not start is rejected, for nobody is there to be told. */
-export function startQueued(draft: Draft): void {
-	const refusal = startRollout(draft, 'its turn came');
+/** Sooner than its time, but not while another rollout has the group (R15). */
+export function startByHand(draft: Draft, why: string, replan = false): Refusal {
+	const { busyWith } = draft.snapshot.environment;
+	if (draft.rollout.state !== 'Queued' || !busyWith) return startRollout(draft, why, replan);
+	return refuse('busy', `start: rollout ${busyWith} of the group has not ended; it starts by itself after that`);
+}
+
+/** What waits for its time or its turn starts by itself; a newer one in the queue takes its place. */
+export function startWaiting(draft: Draft): void {
+	const { state, spec } = draft.rollout;
+	const { busyWith, replacedBy } = draft.snapshot.environment;
+	const due = spec.startAtMs == null || spec.startAtMs <= draft.nowMs;
+	if (state === 'Pending' && spec.startAtMs != null && due) startAlone(draft, 'its time came');
+	if (state !== 'Queued') return;
+	if (replacedBy) end(draft, 'Cancelled', `replaced in the queue by rollout ${replacedBy}`);
+	else if (!busyWith && due) startAlone(draft, 'its turn came');
+}
+
+/** One that may not start is rejected, for nobody is there to be told. */
+function startAlone(draft: Draft, why: string): void {
+	const refusal = startRollout(draft, why);
 	if (refusal !== null) end(draft, 'Rejected', refusal.message);
 }
 

@@ -36,7 +36,7 @@ export function lift(draft: Draft, reasons: readonly PauseReason[], why: string)
 /** Ends the rollout; pushed agents stay as they are. */
 export function end(
 	draft: Draft,
-	to: 'Completed' | 'Aborted' | 'Failed' | 'Cancelled' | 'Rejected',
+	to: 'Completed' | 'Aborted' | 'Failed' | 'Superseded' | 'Cancelled' | 'Rejected',
 	why: string,
 ): void {
 	const pushed = draft.rollout.currentStep !== null;

@@ -32,8 +32,8 @@ describe('the state × command table', () => {
 	it.each<[RolloutState, readonly CommandKind[]]>([
 		['PendingApproval', ['cancel', 'edit-gates']],
 		['Pending', ['cancel', 'edit-gates', 'start']],
-		['InProgress', ['rollback', 'abort', 'pause', 'exclude', 'edit-gates', 'extend', 'advance', 'retry']],
-		['Paused', ['rollback', 'abort', 'pause', 'exclude', 'edit-gates', 'resume', 'extend', 'retry']],
+		['InProgress', ['rollback', 'abort', 'pause', 'supersede', 'exclude', 'edit-gates', 'extend', 'advance', 'retry']],
+		['Paused', ['rollback', 'abort', 'pause', 'supersede', 'exclude', 'edit-gates', 'resume', 'extend', 'retry']],
 		['RollingBack', ['pause', 'edit-gates']],
 	])('in %s allows %j', (state, commands) => {
 		expect(legalCommands(state)).toEqual(commands);
@@ -52,8 +52,8 @@ describe('the state × command table', () => {
 		expect(commandAllowed({ state: 'Paused', pauseReasons: ['inconclusive', 'gate'] }, 'advance')).toBe(false);
 	});
 
-	it('overrules along one order: rollback, abort, pause, resume, advance', () => {
-		const ranked: readonly CommandKind[] = ['rollback', 'abort', 'pause', 'resume', 'advance'];
+	it('overrules along one order: rollback, abort, pause, supersede, resume, advance', () => {
+		const ranked: readonly CommandKind[] = ['rollback', 'abort', 'pause', 'supersede', 'resume', 'advance'];
 		for (const [at, kind] of ranked.entries()) expect(overruledBy[kind]).toEqual(ranked.slice(0, at));
 		const looked = commandOrder.filter((kind) => ranked.includes(kind));
 		expect(looked).toEqual(ranked);

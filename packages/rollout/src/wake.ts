@@ -13,16 +13,26 @@ export function nextWake(draft: Draft, tickMs: number): Decision['nextWakeAtMs']
 	const { rollout, steps, nowMs } = draft;
 	const { state, tailUntilMs } = rollout;
 	if (hasEnded(state) && tailUntilMs === null) return null;
-	if (state === 'PendingApproval' || state === 'Pending') return null;
+	const startAtMs = rollout.spec.startAtMs ?? null;
+	if (state === 'Queued') return Math.max(startAtMs ?? 0, nowMs + tickMs);
+	if (state === 'PendingApproval' || state === 'Pending') return state === 'Pending' ? startAtMs : null;
 	if (draft.more) return nowMs;
+	// A window that is changed takes effect at once, also where nobody is waited for.
+	if (state === 'Paused' && rollout.closed) return Math.min(nowMs + tickMs, opensAtMs(rollout, nowMs));
 	if (state === 'Paused') return nowMs + (inFlightOf(steps) > 0 ? tickMs : quietTickMs);
 	if (state === 'Completed') return nowMs + tailTickMs(draft, tickMs);
 	return nowMs + Math.min(tickMs, dueInMs(rollout, draft.current));
 }
 
+function opensAtMs({ closed }: Rollout, nowMs: number): number {
+	const untilMs = closed?.untilMs ?? null;
+	return untilMs === null || untilMs <= nowMs ? Number.MAX_SAFE_INTEGER : untilMs;
+}
+
 /** Clocks run in the tail only while something in it is being watched. */
 function tailTickMs({ rollout, steps, nowMs }: Draft, tickMs: number): number {
-	const untilMs = Math.max(0, (rollout.tailUntilMs ?? nowMs) - nowMs);
+	const closeMs = Math.max(0, (rollout.tailUntilMs ?? nowMs) - nowMs);
+	const untilMs = Math.min(closeMs, opensAtMs(rollout, nowMs) - nowMs);
 	return inFlightOf(steps) > 0 ? tickMs : Math.min(untilMs, quietTickMs);
 }
 
@@ -40,7 +50,7 @@ export function waitsFor(rollout: Rollout, steps: readonly Step[]): string | nul
 		case 'PendingApproval':
 			return 'approval';
 		case 'Pending':
-			return 'start';
+			return rollout.spec.startAtMs == null ? 'start' : null;
 		case 'Paused':
 			return rollout.pauseReasons.some((reason) => liftableReasons.includes(reason)) ? 'resume' : null;
 		case 'InProgress':
