@@ -70,9 +70,9 @@ export class Directed {
 		return directed;
 	}
 
-	async begin(group: 0 | 1 = 0): Promise<RolloutId> {
+	async begin(group: 0 | 1 = 0, busy: 'refuse' | 'queue' | 'supersede' = 'refuse'): Promise<RolloutId> {
 		const plan = this.world.plan.rollouts[group];
-		const id = plan && (await this.world.begin(plan));
+		const id = plan && (await this.world.begin(plan, busy));
 		if (!id) throw new Error('there is a rollout already');
 		return id;
 	}

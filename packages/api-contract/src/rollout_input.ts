@@ -84,6 +84,12 @@ const asked = z.strictObject({
 	acceptNoWayBack: z.boolean().optional(),
 	rollbackTo: versionReference.optional(),
 	start: z.enum(['now', 'manual']).default('now'),
+	/** Starts by itself then, at most 90 days ahead; a start command starts it earlier. */
+	startAt: z.iso.datetime({ offset: true, error: 'write an instant like 2026-03-01T22:00:00Z' }).optional(),
+	/** On a group with a rollout that has not ended: wait for that end. A newer one takes the place of one that waits. */
+	queue: z.boolean().optional(),
+	/** On a group with a rollout that has not ended: take its place. */
+	supersede: z.boolean().optional(),
 	/** Do what this plan says, or refuse when that is no longer what would happen; what it says of how is not said again here. */
 	plan: id.optional(),
 	/** Start although what was planned does not hold any more. */
@@ -111,6 +117,9 @@ const planned = [
 	'rollbackTo',
 ] as const;
 
+const onlyOne = (given: readonly unknown[]): boolean =>
+	given.filter((one) => one !== undefined && one !== false).length <= 1;
+
 export const rolloutInput = asked
 	.refine((input) => input.plan === undefined || planned.every((field) => input[field] === undefined), {
 		path: ['plan'],
@@ -119,6 +128,10 @@ export const rolloutInput = asked
 	.refine((input) => input.replan !== true || input.plan !== undefined, {
 		path: ['replan'],
 		message: 'give the plan that is to be made anew',
+	})
+	.refine(({ queue, supersede, startAt, start }) => onlyOne([queue, supersede, startAt, start === 'manual']), {
+		path: ['start'],
+		message: 'say one of "queue", "supersede", "startAt" and "start": "manual"',
 	})
 	.refine(
 		({ version, config }) => (version === undefined) !== (config === undefined),
@@ -130,7 +143,7 @@ export type RolloutRequest = z.input<typeof rolloutInput>;
 
 /** What a plan is asked for with: all that a new rollout can say but its text, and when it starts. */
 export const planInput = asked
-	.omit({ config: true, start: true, plan: true, replan: true })
+	.omit({ config: true, start: true, startAt: true, queue: true, supersede: true, plan: true, replan: true })
 	.extend({ version: versionReference });
 
 export const rolloutsQuery = z.strictObject({

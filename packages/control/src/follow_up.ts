@@ -32,7 +32,7 @@ export async function followUp(deps: ControlDeps, caller: Caller, wanted: Wanted
 			const own = idempotencyKey === null ? null : await repositories.rollouts.findByKey(actor, idempotencyKey);
 			if (own !== null) return ok(own.rollout.id);
 			const active = await repositories.rollouts.activeOf(found.rollout.groupId);
-			if (active !== null) return refuseActive(active);
+			if (active !== null) return refuseActive(active, { options: false });
 			return kind === 'rollback' ? rollBack(repositories, caller, found) : retry(repositories, caller, wanted);
 		});
 		if (made.ok) await hint(deps, made.value);
@@ -83,7 +83,7 @@ async function rollBack(repositories: Repositories, caller: Caller, found: Rollo
 		onlyAgents: null,
 		waitsFor: null,
 		offers: 'open',
-		due: true,
+		wake: 'now',
 	});
 	await repositories.rollouts.copyForRollback(old.id, rollout.id, touchedStates);
 	await audit(repositories, caller, {
@@ -117,8 +117,9 @@ async function retry(repositories: Repositories, caller: Caller, { found, agents
 	const { rollout } = await writeNewRollout(repositories, caller, {
 		groupId: old.groupId,
 		version: { id: old.versionId, ref: versionRef },
-		spec: old.spec,
-		start: true,
+		// It starts now, on the grounds of now.
+		spec: { ...old.spec, approved: null, startAtMs: null },
+		start: 'now',
 		onlyAgents: chosen,
 	});
 	return ok(rollout.id);

@@ -1,16 +1,17 @@
 import type { AnswerOf, FilesInput, InputOf } from '@ampora/api-contract';
-import { newRollout, type Rollout, type RolloutSpec } from '@ampora/rollout';
-import { type GroupId, newId, ok, type RolloutId, type VersionId } from '@ampora/runtime';
+import { commandAllowed, newRollout, type Rollout, type RolloutSpec, turnOfGroup } from '@ampora/rollout';
+import { type GroupId, newId, ok, type Result, type RolloutId, type VersionId } from '@ampora/runtime';
 import { type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { awaitDecision, writeCommand } from './command_rows.js';
 import { ensureConfiguration } from './configurations.js';
-import { type Outcome, refuse } from './errors.js';
+import { type ControlError, type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import { toSpec } from './new_rollout.js';
 import { boundBy, boundNow } from './plans.js';
 import type { ControlDeps } from './ports.js';
+import { possibleCommands } from './possible_commands.js';
 import { findGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
 import { rolloutLinks } from './rollout_view.js';
@@ -29,11 +30,16 @@ const accepted = ({ rollout, group, versionRef }: Pick<RolloutRow, 'rollout' | '
 	links: rolloutLinks(rollout.id),
 });
 
-export function refuseActive(active: RolloutRow) {
+/** `options`: a new one may be queued behind it or take its place. */
+export function refuseActive(active: RolloutRow, { options } = { options: true }) {
 	const { id, state } = active.rollout;
 	const message = `rollout ${id} of ${active.versionRef} on the group "${active.group}" is ${state} and has not ended`;
-	return refuse('rollout-active', message, { details: { rollout: id, state, group: active.group } });
+	const details = { rollout: id, state, group: active.group };
+	return refuse('rollout-active', message, { details, ...(options && { action: busyAction }) });
 }
+
+const busyAction =
+	'Let this one start by itself when that one has ended with "queue": true (--queue), let it take its place with "supersede": true (--supersede), or wait until that one has ended.';
 
 /** Inline YAML becomes a version of the configuration named like the group; the same content again is the same version. */
 async function inlineVersion(
@@ -52,21 +58,30 @@ async function inlineVersion(
 	return published.ok ? ok(published.value.version) : published;
 }
 
-/** A rollout as it is before anything was decided, with its audit row and, unless it is to be started by hand, its start command. */
+/** How a new rollout comes to start: by a command, by hand, by itself at an instant (ms), or when its turn has come. */
+type Start =
+	| 'now'
+	| 'by-hand'
+	| { readonly atMs: number }
+	| { readonly queued: true; readonly supersedes: RolloutId | null };
+
+/** A rollout as it is before anything was decided, with its audit row and, where that is how it starts, its start command. */
 export async function writeNewRollout(
 	repositories: Repositories,
 	caller: Caller,
-	given: {
+	wanted: {
 		groupId: GroupId;
 		version: { id: VersionId; ref: string };
 		spec: RolloutSpec;
-		start: boolean;
+		start: Start;
 		onlyAgents: readonly string[] | null;
 	},
 ): Promise<{ rollout: Rollout; startCommand: string | null }> {
-	const { groupId, version, spec, start, onlyAgents } = given;
+	const { groupId, version, spec, start, onlyAgents } = wanted;
 	const createdAtMs = await repositories.rollouts.databaseNowMs();
-	const rollout = newRollout({ id: newId<RolloutId>(), groupId, versionId: version.id, spec, createdAtMs });
+	const given = { id: newId<RolloutId>(), groupId, versionId: version.id, spec, createdAtMs };
+	const rollout = newRollout({ ...given, ...beginning(start) });
+	if (rollout.state === 'Queued') await replaceQueued(repositories, caller, rollout);
 	const { actor, idempotencyKey, traceparent } = caller;
 	await repositories.rollouts.insert({
 		rollout,
@@ -74,16 +89,16 @@ export async function writeNewRollout(
 		idempotencyKey,
 		traceparent,
 		onlyAgents,
-		waitsFor: start ? null : 'start',
+		waitsFor: start === 'by-hand' ? 'start' : rollout.state === 'Queued' ? turnOfGroup : null,
 		offers: 'closed',
-		due: false,
+		wake: spec.startAtMs ?? null,
 	});
 	await audit(repositories, caller, {
 		action: 'Rollout.Created',
 		entity: ['rollout', rollout.id],
 		after: { version: version.ref, groupId, strategy: spec.strategy, ...(onlyAgents && { agents: onlyAgents.length }) },
 	});
-	const startCommand = start ? newId<string>() : null;
+	const startCommand = start === 'now' ? newId<string>() : null;
 	if (startCommand !== null) {
 		await repositories.commands.insert({
 			id: startCommand,
@@ -98,6 +113,62 @@ export async function writeNewRollout(
 	return { rollout, startCommand };
 }
 
+const beginning = (start: Start): Pick<Rollout, 'supersedes'> & { readonly state?: 'Queued' } =>
+	typeof start === 'object' && 'queued' in start ? { state: 'Queued', supersedes: start.supersedes } : {};
+
+/** One rollout waits per group: a newer one takes the place of the one before. */
+async function replaceQueued(repositories: Repositories, caller: Caller, { id, groupId }: Rollout): Promise<void> {
+	const why = `replaced in the queue by rollout ${id} of ${caller.actor}`;
+	const gone = await repositories.rollouts.replaceQueued(groupId, why);
+	if (gone === null) return;
+	await audit(repositories, caller, {
+		action: 'Rollout.Cancelled',
+		entity: ['rollout', gone],
+		before: { state: 'Queued' },
+		after: { state: 'Cancelled', why },
+	});
+}
+
+/** How it starts, with what stands in its way at the moment. */
+async function startOf(repositories: Repositories, groupId: GroupId, input: Input): Outcome<Start> {
+	const active = await repositories.rollouts.activeOf(groupId);
+	const queued = await repositories.rollouts.queuedOf(groupId);
+	if (input.supersede === true && active !== null) return supersedes(active);
+	if (input.queue === true && (active ?? queued) !== null) return ok({ queued: true, supersedes: null });
+	// One whose turn has come is about to start: whoever supersedes takes its turn.
+	if (input.supersede === true && queued !== null) return ok({ queued: true, supersedes: null });
+	const first = active ?? queued;
+	if (first !== null) return refuseActive(first);
+	if (input.startAt !== undefined) return startsAt(input.startAt, await repositories.rollouts.databaseNowMs());
+	return ok(input.start === 'now' ? 'now' : 'by-hand');
+}
+
+function supersedes(active: RolloutRow): Result<Start, ControlError> {
+	if (commandAllowed(active.rollout, 'supersede')) return ok({ queued: true, supersedes: active.rollout.id });
+	const { id, state } = active.rollout;
+	return refuse('command-not-allowed', `rollout ${id} is ${state}${taking(active)}: it cannot be superseded`, {
+		details: { rollout: id, state, command: 'supersede', allowed: possibleCommands(active.rollout) },
+		action: 'Let the rollback end, and queue the new rollout behind it with "queue": true (--queue).',
+	});
+}
+
+const taking = ({ rollout }: RolloutRow): string =>
+	rollout.state === 'Paused' && rollout.rollingBack ? ' in its rollback' : '';
+
+const farthestStartMs = 90 * 24 * 3_600_000;
+
+function startsAt(text: string, nowMs: number): Result<Start, ControlError> {
+	const atMs = Date.parse(text);
+	const field = (message: string) =>
+		refuse('invalid-argument', `startAt: ${message}`, { details: { field: 'startAt' } });
+	if (atMs <= nowMs) return field(`${text} is in the past; leave it out to start now`);
+	if (atMs - nowMs > farthestStartMs) return field(`${text} is more than 90 days ahead; plan it later`);
+	return ok({ atMs });
+}
+
+const startingAt = (spec: RolloutSpec, start: Start): RolloutSpec =>
+	typeof start === 'object' && 'atMs' in start ? { ...spec, startAtMs: start.atMs } : spec;
+
 async function write(repositories: Repositories, caller: Caller, input: Input): Outcome<Written> {
 	const group = await findGroup(repositories, input.group);
 	if (!group.ok) return group;
@@ -107,8 +178,8 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 			details: { group: name },
 		});
 	}
-	const active = await repositories.rollouts.activeOf(groupId);
-	if (active !== null) return refuseActive(active);
+	const start = await startOf(repositories, groupId, input);
+	if (!start.ok) return start;
 	const rollbackTo = await versionToReturnTo(repositories, input.rollbackTo);
 	if (!rollbackTo.ok) return rollbackTo;
 	const spec = toSpec(input, rollbackTo.value);
@@ -127,27 +198,50 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 	const { rollout, startCommand } = await writeNewRollout(repositories, caller, {
 		groupId,
 		version: { id: version.value.id as VersionId, ref: refOf(version.value) },
-		spec: bound.value,
-		start: input.start === 'now',
+		spec: startingAt(bound.value, start.value),
+		start: start.value,
 		onlyAgents: null,
 	});
+	const taken = await askToSupersede(repositories, caller, rollout);
 	const row = await repositories.rollouts.find(rollout.id);
 	if (row === null) throw new Error('a rollout was inserted and is not there');
-	return ok({ row, startCommand });
+	return ok({ row, startCommand, taken });
+}
+
+/** The command by which the older rollout gives way; null: there is none. */
+async function askToSupersede(repositories: Repositories, caller: Caller, by: Rollout): Promise<Written['taken']> {
+	const older = by.supersedes ?? null;
+	if (older === null) return null;
+	const { actor, traceparent } = caller;
+	const command = newId<string>();
+	const args = { successor: by.id };
+	await repositories.commands.insert({
+		...{ id: command, rolloutId: older, kind: 'supersede', args, actor, idempotencyKey: null, traceparent },
+	});
+	await audit(repositories, caller, {
+		action: 'Rollout.SupersedeRequested',
+		entity: ['rollout', older],
+		after: { command, ...args },
+	});
+	return { rollout: older, command };
 }
 
 interface Written {
 	readonly row: RolloutRow;
 	/** The command that starts it; null: it is started by hand. */
 	readonly startCommand: string | null;
+	/** What was asked of the rollout it is to supersede. */
+	readonly taken: { readonly rollout: RolloutId; readonly command: string } | null;
 }
 
 /**
  * Waits for the engine to start it. A rollout that may not start (nobody could be rolled back, say) is cancelled, so that it does not
  * stay and hold up the group, and its creation is refused with the engine's reason.
  */
-async function started(deps: ControlDeps, caller: Caller, { row, startCommand }: Written): Outcome<Accepted> {
+async function started(deps: ControlDeps, caller: Caller, written: Written): Outcome<Accepted> {
+	const { row, startCommand, taken } = written;
 	const { rollout } = row;
+	if (taken !== null) return superseding(deps, caller, { row, taken });
 	await hint(deps, rollout.id);
 	if (startCommand === null) return ok(accepted(row));
 	const decided = await awaitDecision(deps, rollout.id, startCommand);
@@ -164,6 +258,24 @@ async function started(deps: ControlDeps, caller: Caller, { row, startCommand }:
 		details: { rollout: rollout.id, command: 'start', reason: decided.code },
 		...(decided.code === 'no-way-back' && { action: noWayBackAction }),
 	});
+}
+
+/** Waits for the older rollout to give way; one that does not keeps the group, and the new one is gone. */
+async function superseding(
+	deps: ControlDeps,
+	caller: Caller,
+	{ row, taken }: { row: RolloutRow; taken: NonNullable<Written['taken']> },
+): Outcome<Accepted> {
+	await hint(deps, taken.rollout);
+	const decided = await awaitDecision(deps, taken.rollout, taken.command);
+	await hint(deps, row.rollout.id);
+	if (decided.accepted !== false) return ok(accepted((await deps.store.rollouts.find(row.rollout.id)) ?? row));
+	const args = { reason: `rollout ${taken.rollout} did not give way` };
+	const again = { ...caller, idempotencyKey: null };
+	await writeCommand(deps, again, { rollout: row.rollout, kind: 'cancel', args });
+	await hint(deps, row.rollout.id);
+	const details = { rollout: taken.rollout, command: 'supersede', reason: decided.code };
+	return refuse('command-refused', decided.message ?? 'the rollout did not give way', { details });
 }
 
 const noWayBackAction =
@@ -206,6 +318,8 @@ export async function createRollout(deps: ControlDeps, caller: Caller, input: In
 	} catch (error) {
 		const own = uniqueViolation(error) === undefined ? null : await repeated(deps, caller, input);
 		if (own !== null) return own;
+		// Somebody queued one at the same moment: this one is the newer, and takes its place.
+		if (uniqueViolation(error) === 'rollout_one_queued_per_group') return createRollout(deps, caller, input);
 		const group = await findGroup(deps.store, input.group);
 		return afterCollision(deps, error, group.ok ? group.value.id : null);
 	}

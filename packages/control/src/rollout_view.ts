@@ -72,6 +72,12 @@ function backText(done: string, { confirmed, listed, todo, inFlight }: Rollout['
 	return `${done}: ${confirmed} of ${todo + inFlight + confirmed + listed} agents are back${left}`;
 }
 
+function notStarted({ rollout, waitsFor }: RolloutRow): string {
+	const startAtMs = rollout.spec.startAtMs ?? null;
+	if (startAtMs !== null) return `Not started: starts at ${new Date(startAtMs).toISOString()}`;
+	return `Not started: waits for ${waitsFor ?? 'the engine'}`;
+}
+
 /** One sentence for people: where it is and what of, or why it ended with nothing done. */
 function headline(row: RolloutRow, steps: readonly Step[], ended: string | null): string {
 	const { rollout } = row;
@@ -84,7 +90,7 @@ function headline(row: RolloutRow, steps: readonly Step[], ended: string | null)
 		case 'Pending':
 		case 'Queued':
 		case 'PendingApproval':
-			return `Not started: waits for ${row.waitsFor ?? 'the engine'}`;
+			return notStarted(row);
 		case 'InProgress':
 			return `${rollout.baking ? 'Baking' : `In ${place}`}: ${agents}`;
 		case 'Paused':

@@ -77,7 +77,7 @@ function perform(draft: Draft, command: Command): Refusal {
 			end(draft, 'Aborted', by);
 			return null;
 		case 'supersede':
-			end(draft, 'Superseded', `${by}; rollout ${command.successor ?? 'unknown'} takes its place`);
+			supersede(draft, by, command);
 			return null;
 		case 'retry':
 			return retry(draft, command);
@@ -89,6 +89,12 @@ function perform(draft: Draft, command: Command): Refusal {
 		default:
 			return unreachable(command.kind, 'command');
 	}
+}
+
+/** Another rollout takes its place: what no agent was handed is taken back, and one that had not begun never will. */
+function supersede(draft: Draft, by: string, { successor }: Command): void {
+	const to = draft.rollout.startedAtMs === null ? 'Cancelled' : 'Superseded';
+	end(draft, to, `${by}; rollout ${successor ?? 'unknown'} takes its place`);
 }
 
 function resume(draft: Draft, command: Command, by: string): Refusal {

@@ -1,6 +1,16 @@
 import type { AgentId, RolloutId, VersionId } from '@ampora/runtime';
 import type { Calendar } from './change_windows.js';
-import type { GateName, GateSpec, Member, PauseReason, Rollout, Step, Target, TargetView } from './model.js';
+import type {
+	GateName,
+	GateSpec,
+	Member,
+	PauseReason,
+	Rollout,
+	RolloutState,
+	Step,
+	Target,
+	TargetView,
+} from './model.js';
 
 export type CommandKind =
 	| 'start'
@@ -70,6 +80,8 @@ export interface Environment {
 	/** For a queued one: the rollout of the group that has not ended, and a queued one that is newer. */
 	readonly busyWith?: RolloutId | null;
 	readonly replacedBy?: RolloutId | null;
+	/** Where the rollout is that this one is to supersede. */
+	readonly superseded?: RolloutState | null;
 }
 
 /** How many rows of each kind the next `decide` can use; the store loads no more. */

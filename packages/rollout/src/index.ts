@@ -50,4 +50,5 @@ export {
 	overruledBy,
 	stateExits,
 } from './transitions.js';
+export { turnOfGroup } from './wake.js';
 export { bakeNeededMs, dwellNeededMs } from './windows.js';

@@ -270,6 +270,8 @@ export interface Rollout {
 	readonly rollbackOf: RolloutId | null;
 	/** Absent in rollouts from before there were change windows. */
 	readonly closed?: Closed | null;
+	/** It was made to take this rollout's place. */
+	readonly supersedes?: RolloutId | null;
 }
 
 export interface BackCounters {

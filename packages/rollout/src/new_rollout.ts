@@ -2,12 +2,14 @@ import type { Rollout } from './model.js';
 import { byState } from './names.js';
 import { emptyBack } from './tally.js';
 
-type Given = Pick<Rollout, 'id' | 'groupId' | 'versionId' | 'spec' | 'createdAtMs'>;
+type Given = Pick<Rollout, 'id' | 'groupId' | 'versionId' | 'spec' | 'createdAtMs' | 'supersedes'> & {
+	readonly state?: 'Pending' | 'Queued';
+};
 
-/** A rollout as it is right after its creation: `Pending`, until somebody or something starts it. */
+/** A rollout as it is right after its creation: `Pending`, until somebody or something starts it, or `Queued` behind another one. */
 export const newRollout = (given: Given): Rollout => ({
 	...given,
-	state: 'Pending',
+	state: given.state ?? 'Pending',
 	pauseReasons: [],
 	rollingBack: false,
 	currentStep: null,

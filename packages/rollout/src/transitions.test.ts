@@ -30,8 +30,9 @@ describe('the state × command table', () => {
 	});
 
 	it.each<[RolloutState, readonly CommandKind[]]>([
-		['PendingApproval', ['cancel', 'edit-gates']],
-		['Pending', ['cancel', 'edit-gates', 'start']],
+		['PendingApproval', ['cancel', 'supersede', 'edit-gates']],
+		['Pending', ['cancel', 'supersede', 'edit-gates', 'start']],
+		['Queued', ['cancel', 'edit-gates', 'start']],
 		['InProgress', ['rollback', 'abort', 'pause', 'supersede', 'exclude', 'edit-gates', 'extend', 'advance', 'retry']],
 		['Paused', ['rollback', 'abort', 'pause', 'supersede', 'exclude', 'edit-gates', 'resume', 'extend', 'retry']],
 		['RollingBack', ['pause', 'edit-gates']],

@@ -12,8 +12,8 @@ export type Legality = 'yes' | 'if-inconclusive' | 'new-rollout';
 
 /** Which command is legal in which state; a command that is not listed is refused. What every interface obeys and shows. */
 export const commandTable = {
-	PendingApproval: { cancel: 'yes', 'edit-gates': 'yes' },
-	Pending: { start: 'yes', cancel: 'yes', 'edit-gates': 'yes' },
+	PendingApproval: { cancel: 'yes', supersede: 'yes', 'edit-gates': 'yes' },
+	Pending: { start: 'yes', cancel: 'yes', supersede: 'yes', 'edit-gates': 'yes' },
 	Queued: { start: 'yes', cancel: 'yes', 'edit-gates': 'yes' },
 	InProgress: {
 		pause: 'yes',
@@ -58,7 +58,7 @@ export const overruledBy: Readonly<Record<CommandKind, readonly CommandKind[]>> 
 	supersede: ['rollback', 'abort', 'pause'],
 	resume: ['rollback', 'abort', 'pause', 'supersede'],
 	advance: ['rollback', 'abort', 'pause', 'supersede', 'resume'],
-	start: ['cancel'],
+	start: ['cancel', 'supersede'],
 	exclude: ['rollback', 'abort', 'supersede'],
 	extend: ['rollback', 'abort', 'supersede'],
 	'edit-gates': ['rollback', 'abort', 'cancel'],

@@ -14,8 +14,10 @@ export function nextWake(draft: Draft, tickMs: number): Decision['nextWakeAtMs']
 	const { state, tailUntilMs } = rollout;
 	if (hasEnded(state) && tailUntilMs === null) return null;
 	const startAtMs = rollout.spec.startAtMs ?? null;
-	if (state === 'Queued') return Math.max(startAtMs ?? 0, nowMs + tickMs);
-	if (state === 'PendingApproval' || state === 'Pending') return state === 'Pending' ? startAtMs : null;
+	if (state === 'PendingApproval') return null;
+	if (state === 'Pending') return startAtMs;
+	// It is looked at as soon as the group is free.
+	if (state === 'Queued') return startAtMs !== null && startAtMs > nowMs ? startAtMs : null;
 	if (draft.more) return nowMs;
 	// A window that is changed takes effect at once, also where nobody is waited for.
 	if (state === 'Paused' && rollout.closed) return Math.min(nowMs + tickMs, opensAtMs(rollout, nowMs));
@@ -44,6 +46,9 @@ function dueInMs(rollout: Rollout, step: Step | null): number {
 	return left(dwellNeededMs(rollout.spec, step), step.dweltMs);
 }
 
+/** What a queued rollout waits for. */
+export const turnOfGroup = 'the rollout before it to end';
+
 /** The human action, or the event outside, without which it will not go on; null when it goes on by itself. */
 export function waitsFor(rollout: Rollout, steps: readonly Step[]): string | null {
 	switch (rollout.state) {
@@ -51,6 +56,8 @@ export function waitsFor(rollout: Rollout, steps: readonly Step[]): string | nul
 			return 'approval';
 		case 'Pending':
 			return rollout.spec.startAtMs == null ? 'start' : null;
+		case 'Queued':
+			return turnOfGroup;
 		case 'Paused':
 			return rollout.pauseReasons.some((reason) => liftableReasons.includes(reason)) ? 'resume' : null;
 		case 'InProgress':

@@ -18,6 +18,15 @@ due as (
 	where r.state in ('InProgress', 'Paused')
 		and r.membership_seq <> g.membership_seq
 		and (r.machine -> 'rollingBack') is distinct from 'true'
+	union all
+	select r.id, clock_timestamp()
+	from rollout r
+	where r.state = 'Queued'
+		and coalesce((r.spec ->> 'startAtMs')::float8 <= extract(epoch from clock_timestamp()) * 1000, true)
+		and not exists (
+		select from rollout o
+		where o.group_id = r.group_id and o.state in ('PendingApproval', 'Pending', 'InProgress', 'Paused', 'RollingBack')
+	)
 )
 select
 	array(select id from due group by id order by min(at), id limit $1) as due,

@@ -25,6 +25,12 @@ select
 	not exists (
 		select from rollout n
 		where n.group_id = r.group_id and n.created_at > r.created_at and n.started_at is not null
-	) as "latestOfGroup"
+	) as "latestOfGroup",
+	(
+		select o.id from rollout o
+		where o.group_id = r.group_id and o.id <> r.id
+			and o.state in ('PendingApproval', 'Pending', 'InProgress', 'Paused', 'RollingBack')
+	) as "busyWith",
+	(select s.state from rollout s where s.id = (r.machine ->> 'supersedes')::uuid) as superseded
 from rollout r join agent_group g on g.id = r.group_id
 where r.id = $1;

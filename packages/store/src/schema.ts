@@ -283,10 +283,11 @@ export const rollout = pgTable(
 		traceparent: text('traceparent'),
 	},
 	(table) => [
-		// At most one rollout that has not ended per group (R15).
+		// At most one rollout that has not ended per group, and one that waits for its end (R15).
 		uniqueIndex('rollout_one_active_per_group')
 			.on(table.groupId)
-			.where(sql`state in ('PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack')`),
+			.where(sql`state in ('PendingApproval', 'Pending', 'InProgress', 'Paused', 'RollingBack')`),
+		uniqueIndex('rollout_one_queued_per_group').on(table.groupId).where(sql`state = 'Queued'`),
 		index('rollout_wake').on(table.nextWakeAt).where(sql`next_wake_at is not null`),
 		uniqueIndex('rollout_idempotency').on(table.createdBy, table.idempotencyKey),
 		index('rollout_created').on(table.createdAt),

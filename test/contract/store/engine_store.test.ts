@@ -471,7 +471,8 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			const others = await scene.connect(3);
 			const running = await scene.running(pushed);
 			await scene.admit(running, pushed);
-			const calm = { unheardGateways: [], controlLost: 0, controlConnected: 0, latestOfGroup: true };
+			const alone = { latestOfGroup: true, busyWith: null, superseded: null };
+			const calm = { unheardGateways: [], controlLost: 0, controlConnected: 0, ...alone };
 			expect((await scene.load(running.rolloutId)).snapshot.environment).toEqual(calm);
 			await own.world.expireGateway(lease.gateway);
 			const dead = { unheardGateways: [{ gateway: 'gw-dying', why: 'lost', agents: 2 }] };
@@ -532,6 +533,27 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			expect(await isDue()).toBe(true);
 			await stage.decide(rolloutId, { nextWakeAtMs: 1_000 });
 			expect((await stores.engine.dueRollouts(1_000)).due[0]).toBe(rolloutId);
+		});
+	});
+
+	describe('a queued rollout', () => {
+		test('is due when the rest of its group has ended, and knows what it waits for', async () => {
+			const agent = await stage.connectOne();
+			const { rolloutId } = await stage.running([agent]);
+			const { snapshot } = await stage.load(rolloutId);
+			const { groupId, versionId } = snapshot.rollout;
+			const queued = sampleRollout(groupId, versionId, { state: 'Queued', supersedes: rolloutId });
+			await stores.world.createRollout(queued);
+			const isDue = async () => (await stores.engine.dueRollouts(1_000)).due.includes(queued.id);
+			expect(await isDue()).toBe(false);
+			const waiting = await stage.load(queued.id);
+			expect(waiting.snapshot.environment).toMatchObject({ busyWith: rolloutId, superseded: 'InProgress' });
+			const early = await stage.commit(waiting, { rollout: { ...queued, state: 'InProgress', startedAtMs: 1 } });
+			expect(early).toEqual({ kind: 'conflict' });
+			await stage.decide(rolloutId, { rollout: { ...snapshot.rollout, state: 'Superseded', endedAtMs: 2 } });
+			expect(await isDue()).toBe(true);
+			const { environment } = (await stage.load(queued.id)).snapshot;
+			expect(environment).toMatchObject({ busyWith: null, superseded: 'Superseded' });
 		});
 	});
 

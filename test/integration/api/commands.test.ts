@@ -245,7 +245,7 @@ test('started by hand, or cancelled before', async () => {
 	});
 	const second = await create(name, 'two', { start: 'manual' });
 	const waiting = await stage.must('getRollout', { params: { rollout: second.id } });
-	expect(waiting).toMatchObject({ waitsFor: 'start', commands: ['cancel', 'start'] });
+	expect(waiting).toMatchObject({ waitsFor: 'start', commands: ['cancel', 'edit-gates', 'start'] });
 	await stage.must('startRollout', { params: { rollout: second.id } });
 	expect(await until(second.id, ended)).toMatchObject({ state: 'Completed', updated: 1 });
 });

@@ -359,7 +359,9 @@ export const R15: Check = (seen, { db }) => {
 		const standing = db.standing(other);
 		return standing !== null && standing.groupId === groupId && !hasEnded(standing.state);
 	});
-	if (active.length > 1) return `${active.length} active rollouts in one group`;
+	const queued = active.filter((other) => db.standing(other)?.state === 'Queued').length;
+	if (active.length - queued > 1) return `${active.length - queued} active rollouts in one group`;
+	if (queued > 1) return `${queued} queued rollouts in one group`;
 	const targets = db.rollout(id)?.targets;
 	const stranger = seen.moved.find(({ agentId }) => !targets?.has(agentId));
 	if (stranger) return 'an assignment of an agent was written that is no target';

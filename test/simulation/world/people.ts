@@ -1,11 +1,13 @@
 import {
 	type Command,
 	type CommandKind,
+	commandAllowed,
 	hasEnded,
 	legalCommands,
 	legality,
 	newRollout,
 	type RolloutSpec,
+	turnOfGroup,
 } from '@ampora/rollout';
 import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { MemoryRollout, MemoryState } from '@ampora/store/testing';
@@ -17,6 +19,8 @@ interface WantedRollout {
 	readonly versionId: VersionId;
 	readonly spec: RolloutSpec;
 	readonly start: 'now' | 'by-hand';
+	/** What to do when the group has a rollout that has not ended. */
+	readonly busy?: 'refuse' | 'queue' | 'supersede';
 }
 
 /** The people of the world: what they write is what the use cases write for them. */
@@ -35,15 +39,45 @@ export class People {
 		this.#world = memoryWorld(state);
 	}
 
-	/** Null: the group has a rollout that has not ended (409). */
+	/** Null: the group has a rollout that has not ended, and nobody said what to do about that (409). */
 	async create(wanted: WantedRollout): Promise<RolloutId | null> {
-		for (const { rollout } of this.state.rollouts.values())
-			if (rollout.groupId === wanted.groupId && !hasEnded(rollout.state)) return null;
+		const open = [...this.state.rollouts.values()].filter(
+			({ rollout }) => rollout.groupId === wanted.groupId && !hasEnded(rollout.state),
+		);
+		const { start, busy = 'refuse', ...given } = wanted;
+		if (open.length > 0) return busy === 'refuse' ? null : this.#line(open, given, busy);
 		const id = this.state.newId<RolloutId>();
-		const { start, ...given } = wanted;
 		await this.#world.createRollout(newRollout({ id, ...given, createdAtMs: this.state.nowMs() }));
 		this.say(`created ${id}`);
 		if (start === 'now') await this.command(id, { kind: 'start' });
+		return id;
+	}
+
+	/** Queued behind what the group has, in the place of one that was queued before. */
+	async #line(
+		open: readonly MemoryRollout[],
+		given: Pick<WantedRollout, 'groupId' | 'versionId' | 'spec'>,
+		busy: 'queue' | 'supersede',
+	): Promise<RolloutId | null> {
+		const active = open.find(({ rollout }) => rollout.state !== 'Queued');
+		const taken = busy === 'supersede' && active ? active.rollout : null;
+		if (taken !== null && !commandAllowed(taken, 'supersede')) return null;
+		const id = this.state.newId<RolloutId>();
+		const nowMs = this.state.nowMs();
+		for (const row of open) {
+			if (row.rollout.state !== 'Queued') continue;
+			row.rollout = { ...row.rollout, state: 'Cancelled', seq: row.rollout.seq + 1, endedAtMs: nowMs };
+			row.waitsFor = null;
+			this.say(`${id} replaces ${row.rollout.id} in the queue`);
+		}
+		await this.#world.createRollout(
+			newRollout({ id, ...given, state: 'Queued', supersedes: taken?.id ?? null, createdAtMs: nowMs }),
+		);
+		const row = this.state.rollouts.get(id);
+		if (row) row.waitsFor = turnOfGroup;
+		this.say(`queued ${id}`);
+		if (taken !== null) await this.command(taken.id, { kind: 'supersede', successor: id });
+		else this.hint(id);
 		return id;
 	}
 
@@ -70,7 +104,7 @@ export class People {
 		if (rows.length === 0) return;
 		const row = this.chance.pick(rows);
 		const { rollout } = row;
-		const legal = legalCommands(rollout);
+		const legal = legalCommands(rollout).filter((kind) => kind !== 'supersede');
 		const anything: readonly CommandKind[] = [
 			'pause',
 			'resume',

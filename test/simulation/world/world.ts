@@ -176,7 +176,7 @@ export class World {
 		}
 	}
 
-	async begin(plan: RolloutPlan): Promise<RolloutId | null> {
+	async begin(plan: RolloutPlan, busy: 'refuse' | 'queue' | 'supersede' = 'refuse'): Promise<RolloutId | null> {
 		if (!this.groups || !this.versions) throw new Error('the world was not prepared');
 		const { baseline } = this.versions;
 		return this.people.create({
@@ -184,6 +184,7 @@ export class World {
 			versionId: this.versions.new[plan.group],
 			spec: { ...plan.spec, rollbackTo: plan.rollbackToBaseline ? baseline : null },
 			start: plan.start,
+			busy,
 		});
 	}
 

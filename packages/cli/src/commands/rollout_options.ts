@@ -34,6 +34,9 @@ export interface CreateOptions {
 	readonly manual?: boolean;
 	readonly plan?: string;
 	readonly replan?: boolean;
+	readonly startAt?: string;
+	readonly queue?: boolean;
+	readonly supersede?: boolean;
 	readonly key?: string;
 	readonly watch?: boolean;
 }
@@ -119,8 +122,9 @@ export function rolloutRequest(
 	source: Pick<RolloutRequest, 'version' | 'config'>,
 	options: CreateOptions,
 ): BodyOf<'createRollout'> {
-	const { manual, plan, replan } = options;
-	return { group, ...source, ...specRequest(options), start: manual === true ? 'manual' : undefined, plan, replan };
+	const { manual, plan, replan, startAt, queue, supersede } = options;
+	const start = manual === true ? 'manual' : undefined;
+	return { group, ...source, ...specRequest(options), ...{ start, startAt, queue, supersede, plan, replan } };
 }
 
 /** What was said of how; a plan is asked for with the same words. */
@@ -156,6 +160,9 @@ export const addCreateOptions = (command: Command): Command =>
 		),
 	)
 		.option('--manual', 'create only; start it with rollouts start')
+		.option('--start-at <instant>', 'starts by itself then, like 2026-03-01T22:00:00Z')
+		.option('--queue', 'wait until the rollout of the group has ended')
+		.option('--supersede', 'take the place of the rollout of the group')
 		.option('--plan <plan>', 'do what this plan says, or refuse when it does not hold any more')
 		.option('--replan', 'with --plan: go ahead although it does not hold any more')
 		.option('--key <text>', 'idempotency key: the same again creates nothing')

@@ -1,12 +1,15 @@
 import type { GatewayId, RolloutId } from '@ampora/runtime';
 import * as statements from '../gen/sql.js';
 import type { EngineFigures, EngineStore, SessionRow } from '../ports.js';
+import { uniqueViolation } from '../repositories/drizzle.js';
 import { onlyRow, type Row, repeating, type Sql } from '../sql.js';
 import { Conflict, commitDecision } from './commit_decision.js';
 import { loadSnapshot } from './load_snapshot.js';
 
 /** Agents marked in one call at most, so that a dead gateway's fifty thousand do not hold up a tick. */
 const reapedMax = 5_000;
+
+const onePerGroup = 'rollout_one_active_per_group';
 
 type DueRow = Row & { readonly due: readonly RolloutId[]; readonly nextWakeInMs: number | null };
 type ReapRow = Row & { readonly gateways: readonly GatewayId[]; readonly agents: number };
@@ -34,7 +37,8 @@ export const createEngineStore = (sql: Sql): EngineStore => ({
 				sql.transaction('write', (tx) => commitDecision(tx, lease, loaded, decision, journal)),
 			);
 		} catch (error) {
-			if (error instanceof Conflict) return { kind: 'conflict' };
+			// Somebody made a rollout of the group while this one took its turn (R15).
+			if (error instanceof Conflict || uniqueViolation(error) === onePerGroup) return { kind: 'conflict' };
 			throw error;
 		}
 	},

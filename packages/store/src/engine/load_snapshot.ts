@@ -5,6 +5,7 @@ import {
 	dueObservedMs,
 	type Member,
 	pageTargetsMax,
+	type RolloutState,
 	type Snapshot,
 	type SnapshotNeeds,
 	type Step,
@@ -39,6 +40,8 @@ interface RolloutRow extends Row, RolloutColumns {
 	readonly membershipSeq: number;
 	readonly groupMembershipSeq: number;
 	readonly latestOfGroup: boolean;
+	readonly busyWith: RolloutId | null;
+	readonly superseded: RolloutState | null;
 	readonly nowMs: number;
 	readonly traceparent: string | null;
 }
@@ -53,7 +56,7 @@ interface MemberRow extends Row, Omit<Member, 'facts' | 'domain'> {
 	readonly agentId: AgentId;
 	readonly facts: FactsColumns;
 }
-type EnvironmentRow = Row & Omit<Snapshot['environment'], 'latestOfGroup'>;
+type EnvironmentRow = Row & Omit<Snapshot['environment'], 'latestOfGroup' | 'busyWith' | 'superseded'>;
 
 export const commandOf = ({ args, id, kind, actor }: OpenCommand): Command => ({
 	...(args as object),
@@ -61,6 +64,8 @@ export const commandOf = ({ args, id, kind, actor }: OpenCommand): Command => ({
 	kind,
 	actor,
 });
+
+const ofGroup = ({ latestOfGroup, busyWith, superseded }: RolloutRow) => ({ latestOfGroup, busyWith, superseded });
 
 /** Which targets the open commands speak of. */
 export function namedBy(commands: readonly Command[]): { agentIds: readonly AgentId[]; allFailed: boolean } {
@@ -150,7 +155,7 @@ export async function loadSnapshot(
 		snapshot: {
 			...{ rollout, steps, commands, members, nowMs: row.nowMs },
 			...lists,
-			environment: { ...environment, latestOfGroup: row.latestOfGroup },
+			environment: { ...environment, ...ofGroup(row) },
 		},
 		signalIds: row.signals.map(([id]) => id),
 		membershipSeq: moved && sawAll ? row.groupMembershipSeq : row.membershipSeq,

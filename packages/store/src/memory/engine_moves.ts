@@ -12,7 +12,7 @@ import type {
 	SessionRow,
 } from '../ports.js';
 import { unheardMs, watchingOf } from '../rollout_rows.js';
-import { loadMove } from './snapshot_move.js';
+import { busyWith, loadMove } from './snapshot_move.js';
 import { copy, type MemoryAgent, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
 
 type Moves<Port> = {
@@ -48,7 +48,9 @@ function due(state: MemoryState, limit: number) {
 		if (!woken && nextWakeAtMs !== null) next = Math.min(next ?? nextWakeAtMs, nextWakeAtMs);
 		const open = (rollout.state === 'InProgress' || rollout.state === 'Paused') && !rollout.rollingBack;
 		const moved = open && membershipSeq !== state.groups.get(rollout.groupId)?.membershipSeq;
-		if (woken || moved || signalled.has(id) || asked.has(id)) found.push({ id, at: nextWakeAtMs ?? nowMs });
+		const waits = rollout.state === 'Queued' && (rollout.spec.startAtMs ?? 0) <= nowMs;
+		const turn = waits && busyWith(state, rollout) === null;
+		if (woken || moved || turn || signalled.has(id) || asked.has(id)) found.push({ id, at: nextWakeAtMs ?? nowMs });
 	}
 	found.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
 	return { due: found.slice(0, limit).map(({ id }) => id), nextWakeInMs: next === null ? null : next - nowMs };
@@ -217,6 +219,9 @@ function commit(
 	const row = state.rollouts.get(loaded.snapshot.rollout.id);
 	if (!isLeading(state, lease) && !state.flaws.ignoreLease) return { kind: 'lease-lost' };
 	if (row?.rollout.seq !== loaded.snapshot.rollout.seq) return { kind: 'conflict' };
+	// R15: what the unique index of Postgres says.
+	const { state: to, endedAtMs } = decision.rollout;
+	if (to !== 'Queued' && endedAtMs === null && busyWith(state, row.rollout) !== null) return { kind: 'conflict' };
 	const written = new Set(decision.assignments.map(({ agentId }) => agentId));
 	if (decision.assignments.some((write) => movedSince(state, write))) return { kind: 'conflict' };
 	if (decision.withdraw.some((agentId) => written.has(agentId) || !isUnsent(state, row, agentId)))

@@ -157,6 +157,15 @@ const isUnheard = (state: MemoryState, agent: MemoryAgent): boolean => {
 	return ours && goneMs(state, agent) < unheardMs;
 };
 
+/** The other rollout of the group that has not ended and is not queued. */
+export function busyWith(state: MemoryState, { id, groupId }: Rollout): RolloutId | null {
+	for (const { rollout } of state.rollouts.values()) {
+		if (rollout.groupId === groupId && rollout.id !== id && rollout.state !== 'Queued' && rollout.endedAtMs === null)
+			return rollout.id;
+	}
+	return null;
+}
+
 function environmentOf(state: MemoryState, row: MemoryRollout): Environment {
 	const unheard = new Map<string, { gateway: string; why: 'lost' | 'draining'; sinceMs: number; agents: number }>();
 	let controlLost = 0;
@@ -183,11 +192,14 @@ function environmentOf(state: MemoryState, row: MemoryRollout): Environment {
 	const newer = [...state.rollouts.values()].some(
 		({ rollout }) => rollout.groupId === groupId && rollout.createdAtMs > createdAtMs && rollout.startedAtMs !== null,
 	);
+	const { supersedes = null } = row.rollout;
 	return {
 		unheardGateways: [...unheard.keys()].sort().flatMap((key) => unheard.get(key) ?? []),
 		controlLost,
 		controlConnected: controlLost === 0 ? 0 : connected + controlLost,
 		latestOfGroup: !newer,
+		busyWith: busyWith(state, row.rollout),
+		superseded: supersedes === null ? null : (state.rollouts.get(supersedes)?.rollout.state ?? null),
 	};
 }
 

@@ -209,3 +209,5 @@ const undoableStates = ['Completed', 'Aborted', 'Failed'] as const;
 
 /** States of a rollout that has not ended; the partial unique index on `rollout` names the same. */
 export const activeStates = ['PendingApproval', 'Pending', 'Queued', 'InProgress', 'Paused', 'RollingBack'] as const;
+/** Of these a group has at most one (R15). */
+export const busyStates = ['PendingApproval', 'Pending', 'InProgress', 'Paused', 'RollingBack'] as const;

@@ -57,7 +57,7 @@ export function groupsOn(db: Orm) {
 				connected: sql<number>`(select count(a.gateway)::int from ${agent} a where a.group_id = ${groupId})`,
 				activeRollout: sql<
 					string | null
-				>`(select r.id from ${rollout} r where r.group_id = ${groupId} and r.state in (${active}))`,
+				>`(select r.id from ${rollout} r where r.group_id = ${groupId} and r.state in (${active}) order by r.state = 'Queued' limit 1)`,
 			})
 			.from(agentGroup);
 	const grow = (ids: readonly string[]) =>

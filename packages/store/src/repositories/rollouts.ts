@@ -15,7 +15,7 @@ import {
 	rolloutStep,
 	rolloutTarget,
 } from '../schema.js';
-import { activeStates } from './configurations.js';
+import { activeStates, busyStates } from './configurations.js';
 import { anyOf, type Cursor, type Page, pageOf } from './drizzle.js';
 
 /** A rollout with the names people know its parts by, and the columns the core has no use for. */
@@ -48,8 +48,8 @@ export interface NewRollout {
 	readonly waitsFor: string | null;
 	/** May its assignments be offered from the first moment on. */
 	readonly offers: 'open' | 'closed';
-	/** To be looked at at once, without a command. */
-	readonly due: boolean;
+	/** When to look at it without a command: at once, or at an instant, ms; null: not before something happens. */
+	readonly wake: 'now' | number | null;
 }
 
 export interface RolloutFilter {
@@ -121,7 +121,7 @@ export function rolloutsOn(db: Orm) {
 
 	return {
 		/** Runs into `rollout_one_active_per_group` (R15) or `rollout_idempotency` when one is there. */
-		async insert({ rollout: core, onlyAgents, due, ...given }: NewRollout): Promise<void> {
+		async insert({ rollout: core, onlyAgents, wake, ...given }: NewRollout): Promise<void> {
 			await db.insert(rollout).values({
 				...given,
 				id: core.id,
@@ -134,15 +134,44 @@ export function rolloutsOn(db: Orm) {
 				onlyAgents: onlyAgents === null ? null : [...onlyAgents],
 				createdAt: new Date(core.createdAtMs),
 				startedAt: core.startedAtMs === null ? null : new Date(core.startedAtMs),
-				nextWakeAt: due ? sql`clock_timestamp()` : null,
+				nextWakeAt: wake === 'now' ? sql`clock_timestamp()` : wake === null ? null : new Date(wake),
 			});
 		},
 
 		find: (id: string): Promise<RolloutRow | null> => one(eq(rollout.id, id)),
 		findByKey: (createdBy: string, key: string): Promise<RolloutRow | null> =>
 			one(and(eq(rollout.createdBy, createdBy), eq(rollout.idempotencyKey, key))),
+		/** The one that has not ended, a queued one left out. */
 		activeOf: (groupId: string): Promise<RolloutRow | null> =>
-			one(and(eq(rollout.groupId, groupId), inArray(rollout.state, [...activeStates]))),
+			one(and(eq(rollout.groupId, groupId), inArray(rollout.state, [...busyStates]))),
+		queuedOf: (groupId: string): Promise<RolloutRow | null> =>
+			one(and(eq(rollout.groupId, groupId), eq(rollout.state, 'Queued'))),
+
+		/**
+		 * Makes room for a newer queued rollout of the group: the one before becomes Cancelled, with an entry in its journal, so that a
+		 * decision made from where it was does not commit (R2). Its id, or null when none is queued.
+		 */
+		async replaceQueued(groupId: string, why: string): Promise<RolloutId | null> {
+			const [gone] = await db
+				.update(rollout)
+				.set({
+					state: 'Cancelled',
+					seq: sql`${rollout.seq} + 1`,
+					endedAt: sql`clock_timestamp()`,
+					nextWakeAt: null,
+					waitsFor: null,
+				})
+				.where(and(eq(rollout.groupId, groupId), eq(rollout.state, 'Queued')))
+				.returning({ id: rollout.id, seq: rollout.seq });
+			if (gone === undefined) return null;
+			const events = [{ kind: 'state', from: 'Queued', to: 'Cancelled', why }];
+			await db.insert(rolloutEvent).values({
+				...{ rolloutId: gone.id, seq: gone.seq, epoch: 0, events },
+				input: {},
+				digest: new Uint8Array(),
+			});
+			return gone.id as RolloutId;
+		},
 
 		/** Keeps the row until the transaction ends; false when there is none. */
 		async lock(id: string): Promise<boolean> {

@@ -36,6 +36,9 @@ export function createRequest(request: CreateRolloutRequest): Record<string, unk
 			start: request.manualStart ? ('manual' as const) : undefined,
 			plan: request.plan || undefined,
 			replan: request.replan || undefined,
+			startAt: request.startAt || undefined,
+			queue: request.queue || undefined,
+			supersede: request.supersede || undefined,
 		}),
 		...specRequest(request.spec),
 	};
