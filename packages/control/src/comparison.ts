@@ -46,8 +46,8 @@ function textDiff(from: VersionRow, to: VersionRow): string {
 function patchOf(name: string, before: string, after: string): string {
 	const options = { context: 3, maxEditLength: editLengthMax };
 	const patch = createTwoFilesPatch(name, name, before, after, undefined, undefined, options);
-	// The first line is a ruler that no tool needs.
-	return patch?.replace(/^=+\n/, '') ?? `--- ${name}\n+++ ${name}\n(too many lines differ)\n`;
+	// It begins with a title and a ruler that no tool needs.
+	return patch?.replace(/^(Index:.*\n)?=+\n/, '') ?? `--- ${name}\n+++ ${name}\n(too many lines differ)\n`;
 }
 
 interface ReadVersion {

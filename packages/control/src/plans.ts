@@ -7,6 +7,7 @@ import {
 	type Forecast,
 	forecast,
 	type GateForecast,
+	gateNames,
 	type RolloutSpec,
 	type StepForecast,
 	voidedBy,
@@ -283,11 +284,11 @@ function toGateForecast(gate: GateForecast): RolloutPlan['steps'][number]['gates
 function toStep({ name, agents, deferred, dwellMs, gates }: Foreseen['steps'][number], spec: RolloutSpec, at: number) {
 	return {
 		...{ number: at + 1, name, agents, deferred, dwellMs, dwell: formatDuration(dwellMs) },
-		gates: Object.entries(gates).map(([gate, { step, rollout }]) => ({
-			gate: gate as keyof typeof gates,
-			thresholdPercent: spec.gates[gate as keyof typeof gates].thresholdPercent,
-			step: toGateForecast(step),
-			rollout: toGateForecast(rollout),
+		gates: gateNames.map((gate) => ({
+			gate,
+			thresholdPercent: spec.gates[gate].thresholdPercent,
+			step: toGateForecast(gates[gate].step),
+			rollout: toGateForecast(gates[gate].rollout),
 		})),
 	};
 }

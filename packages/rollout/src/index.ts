@@ -20,7 +20,7 @@ export { holdingText } from './hold.js';
 export { breaches } from './invariants.js';
 export { canonicalJson, decisionDigest, journalInput } from './journal.js';
 export type * from './model.js';
-export { touchedStates } from './names.js';
+export { gateNames, touchedStates } from './names.js';
 export { dueObservedMs, plannedMembersMax, snapshotNeeds } from './needs.js';
 export { newRollout } from './new_rollout.js';
 export { offersOf } from './offers.js';
