@@ -27,7 +27,7 @@ test('from a configuration to a rollout with its start command', async () => {
 	const rollout = await stage.must('getRollout', { params: { rollout: created.body.id } });
 	expect(rollout).toMatchObject({
 		state: 'Pending',
-		commands: ['cancel', 'start'],
+		commands: ['cancel', 'edit-gates', 'start'],
 		steps: [{ size: '5 %', dwell: '5m' }, {}, {}, {}],
 	});
 });
