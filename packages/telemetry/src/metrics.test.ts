@@ -25,6 +25,8 @@ const published: Record<string, string[]> = {
 	ampora_leader_lease_held: ['name'],
 	ampora_leader_lease_expires_timestamp_seconds: ['name'],
 	ampora_gateway_dirty_agents: [],
+	ampora_group_moves_total: [],
+	ampora_selector_evaluations_total: ['cause'],
 };
 
 describe('the table of metrics', () => {
