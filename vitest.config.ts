@@ -39,7 +39,7 @@ export default defineConfig({
 				test: {
 					name: 'simulation',
 					include: ['test/simulation/**/*.test.ts'],
-					testTimeout: 3 * minuteMs,
+					testTimeout: 6 * minuteMs,
 					sequence: { groupOrder: 2 },
 				},
 			},

@@ -4,7 +4,7 @@ import { harms } from './fleet.js';
 import { calibrationRun } from './run.js';
 
 /** Few enough for a gate; `main.ts calibrate` runs thousands. The seeds are fixed: the same core gives the same figures. */
-const runsOf = (agents: number): number => ({ 3: 150, 10: 100, 100: 20 })[agents] ?? 2;
+const runsOf = (agents: number): number => ({ 3: 100, 10: 60, 100: 12 })[agents] ?? 1;
 
 test('the default gates stop bad versions and leave good ones alone as often as promised', () => {
 	const measured = measure(bounds, runsOf);
