@@ -184,7 +184,11 @@ function admission(target: Target, facts: AgentFacts, draft: Draft): Target {
 			dispatches: 0,
 			restartsAtPush: facts.restarts,
 			healthFlips: facts.healthFlips,
+			...(isAlone(target, draft) && { provesAfterSession: facts.sessionEpoch }),
 		},
 		draft.rollout.observedMs,
 	);
 }
+
+const isAlone = ({ step }: Target, { rollout }: Draft): boolean =>
+	step === 0 && rollout.spec.strategy.firstAgentAlone === true;

@@ -30,6 +30,7 @@ const member = (key: string, hostname = key, lastSeenMs = 0): Member => ({
 		agentId: key as AgentId,
 		inGroup: true,
 		session: 'live',
+		sessionEpoch: 1,
 		reports: { remoteConfig: true, configStatus: true, effectiveConfig: true, health: true },
 		healthy: true,
 		healthFlips: 0,

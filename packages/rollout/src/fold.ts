@@ -142,7 +142,7 @@ function foldPushed(target: Target, facts: AgentFacts, ctx: FoldContext): Folded
 		return unchanged({ ...target, wakeAt: null });
 	}
 	const answered = ownsAssignment(facts, ctx, target.seq) ? foldAnswer(target, facts, ctx) : target;
-	const present = foldSession(answered, facts, ctx);
+	const present = foldReconnect(foldSession(answered, facts, ctx), facts);
 	const restarted = foldRestarts(present, facts, ctx);
 	const watched = foldEffective(foldHealth(restarted, facts, ctx), facts, ctx);
 	const settled = judge(settle(watched, ctx), facts, ctx);
@@ -199,6 +199,13 @@ function foldSession(target: Target, facts: AgentFacts, ctx: FoldContext): Targe
 	// It answered before it said goodbye: that is no harm.
 	if (facts.session === 'goodbye' && target.state === 'Applied') return { ...still, goneSince: null };
 	return absent(still, facts, ctx);
+}
+
+/** It came back and still runs the new version: its own report says so (R3). */
+function foldReconnect(target: Target, facts: AgentFacts): Target {
+	const after = target.provesAfterSession ?? null;
+	const back = after !== null && target.state === 'Applied' && facts.session === 'live' && facts.sessionEpoch > after;
+	return back ? { ...target, provesAfterSession: null } : target;
 }
 
 /** Connected: it has the apply timeout to answer, counted while it is connected. */

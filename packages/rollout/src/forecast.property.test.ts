@@ -4,7 +4,7 @@ import { forecast } from './forecast.js';
 import { fewestToFire, fires } from './gates.js';
 import type { Member, Strategy } from './model.js';
 import { gateNames } from './names.js';
-import { RolloutWorld, type WorldAgent } from './testing/world.js';
+import { RolloutWorld, reconnects, type WorldAgent } from './testing/world.js';
 
 const dwellMs = 10_000;
 /** Short ones, so that many fleets fit into a test. */
@@ -48,7 +48,9 @@ const fleet = fc.array(
 	{ minLength: 1, maxLength: 40 },
 );
 const specs = fc.record({
-	strategy: strategies,
+	strategy: fc
+		.tuple(strategies, fc.boolean())
+		.map(([strategy, firstAgentAlone]): Strategy => ({ ...strategy, firstAgentAlone })),
 	order: fc.constantFrom('random' as const, 'hostname' as const),
 	seed: fc.stringMatching(/^[a-z]{1,6}$/),
 	maxInFlight: fc.constantFrom(null, 1, 3, 'unlimited' as const),
@@ -69,6 +71,7 @@ function worldOf(spec: Drawn<typeof specs>, agents: Drawn<typeof fleet>): Rollou
 			...{ session, healthy, quarantined, domain },
 			reports: { remoteConfig: true, configStatus: confirms, effectiveConfig: confirms, health: healthy !== null },
 			...(proven ? {} : { provenVersion: null }),
+			behaviour: reconnects,
 		});
 	}
 	return world;

@@ -74,7 +74,7 @@ export interface CanaryStep {
 }
 
 export type Strategy = {
-	/** A step of one agent comes before all others: the change could cut agents off from their server. */
+	/** A step of one agent comes before all others, and proves something only once that agent came back in a new session: the change could cut agents off from their server. */
 	readonly firstAgentAlone?: boolean;
 } & (
 	| {
@@ -326,6 +326,8 @@ export interface Target {
 	readonly healthFlips: number;
 	readonly mismatchSince: number | null;
 	readonly restartsAtPush: number;
+	/** It is well only in a later session than this: it has to show that it finds back to us with the new version. */
+	readonly provesAfterSession?: number | null;
 	/** Counts against these gates, since this journal seq. */
 	readonly against: Readonly<Partial<Record<GateName, number>>>;
 	/** Has been watched for the whole window of these gates: true with evidence, false without any (it then leaves the gate's N). */
@@ -348,6 +350,8 @@ export interface AgentFacts {
 	 * `unheard`: its gateway is dead, draining or cut off; nothing can be concluded about the agent.
 	 */
 	readonly session: 'live' | 'goodbye' | 'lost' | 'unheard';
+	/** Grows with every session it begins. */
+	readonly sessionEpoch: number;
 	readonly reports: Reports;
 	readonly healthy: boolean | null;
 	/** Changes of `healthy` since the agent is known: a break between two looks is noticed. */

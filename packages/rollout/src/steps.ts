@@ -86,7 +86,10 @@ export function lackingEvidence(step: Step, steps: readonly Step[], rollout: Rol
 	if (lacking.length > 0 || step.counters.well > 0) return lacking;
 	const n = membersOf(step);
 	const thresholdPercent = rollout.spec.gates['apply-failed-ratio'].thresholdPercent;
-	const message = `inconclusive: none of the ${n} agents of ${stepLabel(step)} is Applied and well`;
+	const alone = step.index === 0 && rollout.spec.strategy.firstAgentAlone === true;
+	const message = alone
+		? 'inconclusive: the first agent has not come back in a new session, Applied and well, after a change of how agents reach their server'
+		: `inconclusive: none of the ${n} agents of ${stepLabel(step)} is Applied and well`;
 	return [inconclusive({ gate: 'apply-failed-ratio', k: 0, n, thresholdPercent }, step, message)];
 }
 

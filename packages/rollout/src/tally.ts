@@ -86,7 +86,8 @@ const isWell = (target: Target): boolean =>
 	target.state === 'Applied' &&
 	target.unhealthySince === null &&
 	target.mismatchSince === null &&
-	target.goneSince === null;
+	target.goneSince === null &&
+	(target.provesAfterSession ?? null) === null;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -139,6 +139,7 @@ export type FactsColumns = readonly [
 	answer: NonNullable<AgentFacts['assignment']>['answer'] | null,
 	answerError: string | null,
 	effective: NonNullable<AgentFacts['assignment']>['effective'] | null,
+	sessionEpoch: number | null,
 ];
 
 /** For so long nothing is concluded about an agent whose gateway went away. */
@@ -173,7 +174,7 @@ export const reportsOf = (capabilities: number): Reports => ({
 export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 	const [inGroup, connected, gatewayLive, reason, goneMs, capabilities, healthy, flips, restarts, proven, quarantined] =
 		columns;
-	const [seq, versionId, rolloutId, attempt, answer, error, effective] = columns.slice(11) as unknown as [
+	const [seq, versionId, rolloutId, attempt, answer, error, effective, sessionEpoch] = columns.slice(11) as unknown as [
 		FactsColumns[11],
 		FactsColumns[12],
 		FactsColumns[13],
@@ -181,11 +182,13 @@ export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 		FactsColumns[15],
 		FactsColumns[16],
 		FactsColumns[17],
+		FactsColumns[18],
 	];
 	return {
 		agentId,
 		inGroup,
 		session: sessionOf(connected, gatewayLive === true, reason, goneMs ?? 0),
+		sessionEpoch: sessionEpoch ?? 0,
 		reports: reportsOf(capabilities ?? 0),
 		healthy,
 		healthFlips: flips ?? 0,

@@ -43,6 +43,12 @@ export const fails: Behaviour = (agent, world) => {
 	agent.assignment.error = 'no such exporter';
 };
 
+/** As `applies`, and reconnects with the new config. */
+export const reconnects: Behaviour = (agent, world) => {
+	applies(agent, world);
+	agent.sessionEpoch += 1;
+};
+
 export const keepsSilent: Behaviour = () => {};
 
 export const goesAway: Behaviour = (agent) => {
@@ -63,6 +69,7 @@ export const oldVersion = 'version-1' as VersionId;
 /** Differs whenever something differs that a rollout folds. */
 function fingerprint({
 	session,
+	sessionEpoch,
 	healthy,
 	healthFlips,
 	restarts,
@@ -72,7 +79,7 @@ function fingerprint({
 	assignment,
 }: AgentFacts): string {
 	const { seq, answer, effective, versionId, rolloutId: owner } = assignment ?? {};
-	const own = [session, healthy, healthFlips, restarts, inGroup, quarantined, provenVersion];
+	const own = [session, sessionEpoch, healthy, healthFlips, restarts, inGroup, quarantined, provenVersion];
 	return [...own, seq, answer, effective, versionId, owner].join();
 }
 
@@ -116,6 +123,7 @@ export class RolloutWorld {
 			domain: null,
 			inGroup: true,
 			session: 'live',
+			sessionEpoch: 1,
 			reports: fullReports,
 			healthy: true,
 			healthFlips: 0,

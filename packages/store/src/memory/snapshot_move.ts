@@ -40,6 +40,7 @@ function factsOf(state: MemoryState, row: MemoryRollout, agentId: AgentId): Agen
 		session: agent
 			? sessionOf(agent.gateway !== null, live, agent.disconnectReason, goneMs(state, agent))
 			: sessionOf(false, false, null, 0),
+		sessionEpoch: agent?.sessionEpoch ?? 0,
 		reports: reportsOf(agent?.capabilities ?? 0),
 		healthy: agent?.healthy ?? null,
 		healthFlips: agent?.healthFlips ?? 0,
