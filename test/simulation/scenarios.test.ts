@@ -1,7 +1,12 @@
 // What a rollout has to survive, by name, with the real engine, gateways and dispatch. Every invariant is checked throughout.
+import type { Strategy } from '@ampora/rollout';
 import { expect, test } from 'vitest';
 import { Directed } from './directed.js';
 
+const firstAlone: Strategy = {
+	...{ kind: 'percentage', percentages: [50, 100], advance: 'auto', dwellMs: 4_000 },
+	firstAgentAlone: true,
+};
 const failed = { kind: 'failed', error: 'no such exporter', afterMs: 50 } as const;
 
 test('a good version reaches everybody', async () => {
@@ -257,5 +262,29 @@ test('D7: a rollout that cannot be ticked holds up no other', async () => {
 	const row = on.world.servers.state.rollouts.get(poison);
 	if (row) row.rollout = { ...row.rollout, bakedMs: -1 };
 	await on.untilState(good, 'Completed');
+	on.expectSound();
+});
+
+test('a change of how agents reach their server goes on only once the first one came back with it', async () => {
+	const back = { kind: 'disconnect', backAfterMs: 1_000, answer: 'applied' } as const;
+	const on = await Directed.set({
+		agents: 8,
+		spec: { strategy: firstAlone },
+		outcome: (index) => (index === 0 ? back : { kind: 'instant' }),
+	});
+	const id = await on.begin();
+	await on.until('the others are begun', () => on.count(id, 'Applied') > 1);
+	expect(on.targets(id).find(({ step }) => step === 0)?.agentId).toBe(on.agentId(0));
+	await on.untilState(id, 'Completed');
+	await on.expectRest();
+});
+
+test('a first agent that takes a new way to its server and never shows it stops everything', async () => {
+	const on = await Directed.set({ agents: 8, spec: { strategy: firstAlone } });
+	const id = await on.begin();
+	await on.untilState(id, 'Paused');
+	await on.world.runFor(30_000);
+	expect(on.rollout(id).pauseReasons).toEqual(['inconclusive']);
+	expect(on.count(id, 'Applied')).toBe(1);
 	on.expectSound();
 });

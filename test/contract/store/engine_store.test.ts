@@ -385,7 +385,15 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			const { snapshot } = await stage.load(rolloutId);
 			expect(snapshot.changed.map(({ facts }) => facts)).toEqual([
 				{
-					...{ agentId: agent.agentId, inGroup: true, session: 'live', sessionEpoch: 1, healthy: false, healthFlips: 3, restarts: 2 },
+					...{
+						agentId: agent.agentId,
+						inGroup: true,
+						session: 'live',
+						sessionEpoch: 1,
+						healthy: false,
+						healthFlips: 3,
+						restarts: 2,
+					},
 					reports: { remoteConfig: true, configStatus: true, effectiveConfig: true, health: true },
 					...{ provenVersion: versionId, quarantined: false },
 					assignment: {
