@@ -1,3 +1,4 @@
+import type { TelemetryRule } from './exporter.js';
 import type { Cohort, FleetOptions, Selection } from './fleet.js';
 import type { FleetEvent, FleetStats, OfferRecord } from './ledger.js';
 import type { BehaviourRule } from './outcome.js';
@@ -27,6 +28,8 @@ export interface FleetCalls {
 	/** `perSecond` null launches all at once. */
 	launch: { input: { perSecond: number | null }; output: null };
 	rules: { input: readonly BehaviourRule[]; output: null };
+	/** From the first call on the agents' own metrics are at `url`. */
+	telemetry: { input: readonly TelemetryRule[]; output: { url: string } };
 	wake: { input: Selection; output: null };
 	sleep: { input: Selection; output: null };
 	kill: { input: { select: Selection; backAfterMs: number | null }; output: null };

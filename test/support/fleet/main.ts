@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { AgentState, FleetCalls, FleetLine, FleetOp, FleetRequest } from './calls.js';
+import { FleetExporter } from './exporter.js';
 import { Fleet, type Selection } from './fleet.js';
 import { behaviourOf } from './outcome.js';
 
@@ -11,6 +12,7 @@ const write = (line: FleetLine): void => {
 };
 
 let opened: Fleet | undefined;
+let exporter: FleetExporter | undefined;
 
 function fleet(): Fleet {
 	if (!opened) throw new Error('open the fleet first');
@@ -48,6 +50,11 @@ const handlers: Handlers = {
 	rules(rules) {
 		fleet().behaviour = behaviourOf(rules);
 		return null;
+	},
+	async telemetry(rules) {
+		exporter ??= await FleetExporter.start(fleet().agents, fleet().clock);
+		exporter.rules = rules;
+		return { url: exporter.url };
 	},
 	wake: (selection) => nothing(fleet().wake(selection)),
 	sleep: (selection) => nothing(fleet().sleep(selection)),

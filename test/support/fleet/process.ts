@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { AgentState, FleetCalls, FleetLine, FleetOp, OfferedText } from './calls.js';
+import type { TelemetryRule } from './exporter.js';
 import type { Cohort, FleetOptions, Selection } from './fleet.js';
 import type { FleetEvent, FleetStats, OfferRecord } from './ledger.js';
 import type { BehaviourRule } from './outcome.js';
@@ -69,6 +70,11 @@ export class FleetProcess {
 
 	async rules(rules: readonly BehaviourRule[]): Promise<void> {
 		await this.call('rules', rules);
+	}
+
+	/** What the agents' collectors say of themselves from now on, and the URL of their metrics. */
+	telemetry(rules: readonly TelemetryRule[] = []): Promise<{ url: string }> {
+		return this.call('telemetry', rules);
 	}
 
 	async wake(selection: Selection): Promise<void> {

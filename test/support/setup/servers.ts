@@ -1,3 +1,4 @@
+import { preparePrometheus } from '../../../deploy/local/servers/prometheus.mjs';
 import { provideServers, releaseServers } from '../../../deploy/local/servers/provide.mjs';
 import { dropRunDatabases } from '../databases.js';
 
@@ -5,6 +6,7 @@ import { dropRunDatabases } from '../databases.js';
 export async function setup(): Promise<void> {
 	process.env.TEST_RUN ??= `${Date.now().toString(36)}${process.pid.toString(36)}`;
 	await provideServers(['postgres', 'redis', 'nats']);
+	await preparePrometheus();
 }
 
 export async function teardown(): Promise<void> {
