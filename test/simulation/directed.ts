@@ -15,6 +15,8 @@ export interface Directions {
 	readonly secondGroup?: number;
 	/** Agents that are asleep when all begins, and for how long, ms. */
 	readonly asleep?: Readonly<Record<number, number>>;
+	/** The failure domain each agent tells as its attribute `zone`. */
+	readonly zone?: (index: number) => string;
 }
 
 const gate = (thresholdPercent: number, windowMs: number) => ({ thresholdPercent, windowMs });
@@ -44,7 +46,7 @@ const calmSpec: Omit<RolloutSpec, 'rollbackTo'> = {
 export class Directed {
 	private constructor(readonly world: World) {}
 
-	static async set({ agents, outcome, spec, secondGroup = 0, asleep = {} }: Directions): Promise<Directed> {
+	static async set({ agents, outcome, spec, secondGroup = 0, asleep = {}, zone }: Directions): Promise<Directed> {
 		const own = { ...calmSpec, ...spec };
 		const rollout = { spec: own, startMs: 0, rollbackToBaseline: false, start: 'now' } as const;
 		const plan: WorldPlan = {
@@ -52,6 +54,7 @@ export class Directed {
 			agents: Array.from({ length: agents }, (_, index) => ({
 				...{ capabilities: 0x3847n, sick: false, asleepMs: asleep[index] ?? 0 },
 				hostname: `host-${String(index).padStart(3, '0')}`,
+				...(zone && { zone: zone(index) }),
 			})),
 			outcomes: Array.from({ length: agents }, (_, index) => outcome?.(index) ?? { kind: 'instant' }),
 			rollouts: [

@@ -23,6 +23,18 @@ describe('progress deadline', () => {
 		expect(world.rollout.pauseReasons).toEqual(['deadline']);
 	});
 
+	it('starts again for a resume that comes before the next look, too', () => {
+		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited', ...patient });
+		world.addAgents(10, { behaviour: keepsSilent });
+		world.start();
+		until(world, 'Paused', 31 * 60);
+		world.ask('resume');
+		world.settle();
+		expect(world.rollout.state).toBe('InProgress');
+		world.pass(29 * 60);
+		expect(world.rollout.state).toBe('InProgress');
+	});
+
 	it('starts again with every agent that changes state', () => {
 		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited', ...patient });
 		const agents = world.addAgents(4, { behaviour: keepsSilent });

@@ -21,6 +21,8 @@ export function settleDeadline(draft: Draft, { held }: Tick): void {
 	}
 	const deadlineMs = rollout.spec.progressDeadlineMs ?? defaultDeadlineMs;
 	if (held || rollout.observedMs - since < deadlineMs) return;
+	// Who resumes at once, before anybody looked at the paused rollout, gets the whole deadline as well.
+	draft.patchClocks({ progressedMs: rollout.observedMs });
 	const waiting = unansweredOf(steps);
 	pause(draft, 'deadline', `no agent changed state for ${deadlineMs / 1_000} s; ${waiting} are waited for`);
 }

@@ -52,6 +52,8 @@ export interface AgentPlan {
 	/** Not connected before so many ms. */
 	readonly asleepMs: number;
 	readonly hostname: string;
+	/** Its failure domain, as the attribute `zone`; absent: it tells none. */
+	readonly zone?: string;
 }
 
 /** One agent of the world, with the connection it has or wants. */
@@ -80,7 +82,10 @@ export class SimAgent implements Link {
 				capabilities: plan.capabilities,
 				description: {
 					identifying: [{ key: 'service.name', value: { kind: 'string', value: 'collector' } }],
-					nonIdentifying: [{ key: 'host.name', value: { kind: 'string', value: plan.hostname } }],
+					nonIdentifying: [
+						{ key: 'host.name', value: { kind: 'string', value: plan.hostname } },
+						...(plan.zone === undefined ? [] : [{ key: 'zone', value: { kind: 'string' as const, value: plan.zone } }]),
+					],
 				},
 				heartbeatMs: 30_000,
 				sick: plan.sick,

@@ -1,0 +1,101 @@
+// How a rollout goes about a group that is spread over failure domains, and what it does when nobody answers. Each scenario is run once
+// more with its feature taken out of the rollout, and has to fail then.
+import type { RolloutSpec, Target } from '@ampora/rollout';
+import { describe, expect, test } from 'vitest';
+import { Directed } from './directed.js';
+
+type Feature = Partial<RolloutSpec>;
+
+const zones = ['a', 'a', 'a', 'a', 'a', 'a', 'b', 'b', 'b', 'c', 'c', 'c'];
+
+/** By hostname the zones come one after the other: without being spread, every step would be a zone. */
+async function everyStepHoldsEachZonesShare(feature: Feature): Promise<void> {
+	const on = await Directed.set({ agents: zones.length, zone: (index) => zones[index] ?? '', spec: feature });
+	const id = await on.begin();
+	await on.untilState(id, 'Completed');
+	const steps = new Map(on.targets(id).map(({ agentId, step }: Target) => [agentId, step ?? Number.NaN]));
+	for (const step of [0, 1, 2]) {
+		const reached = zones.filter((_, index) => (steps.get(on.agentId(index)) ?? Number.NaN) <= step);
+		for (const zone of ['a', 'b', 'c']) {
+			const held = reached.filter((other) => other === zone).length;
+			const share = (reached.length * zones.filter((other) => other === zone).length) / zones.length;
+			expect(held, `agents of zone ${zone} up to step ${step}`).toBeGreaterThanOrEqual(Math.floor(share));
+			expect(held, `agents of zone ${zone} up to step ${step}`).toBeLessThanOrEqual(Math.ceil(share));
+		}
+	}
+	await on.expectRest();
+}
+
+/** The first agent takes longer than the deadline: somebody is asked, says to go on, and it goes on. */
+async function nothingHappensAndSomebodyIsAsked(feature: Feature): Promise<void> {
+	const on = await Directed.set({
+		agents: 8,
+		outcome: (index) => (index === 0 ? { kind: 'applied', afterMs: 100_000 } : { kind: 'instant' }),
+		spec: { gates: patientGates, ...feature },
+	});
+	const id = await on.begin();
+	await on.untilState(id, 'Paused', 90);
+	expect(on.rollout(id).pauseReasons).toEqual(['deadline']);
+	expect(on.rollout(id)).toMatchObject({ currentStep: 0, evidence: [] });
+	await on.ask(id, { kind: 'resume', reasons: ['deadline'] });
+	await on.untilState(id, 'InProgress', 5);
+	await on.untilState(id, 'Completed');
+	expect(on.count(id, 'Applied')).toBe(8);
+	await on.expectRest();
+}
+
+/** An agent that keeps silent is left to nothing but the deadline. */
+const patientGates: RolloutSpec['gates'] = {
+	'apply-failed-ratio': { thresholdPercent: 20, windowMs: 0 },
+	'apply-timeout-ratio': { thresholdPercent: 20, windowMs: 36_000_000 },
+	'disconnect-ratio': { thresholdPercent: 20, windowMs: 3_000 },
+	'effective-mismatch-ratio': { thresholdPercent: 20, windowMs: 3_000 },
+	'unhealthy-ratio': { thresholdPercent: 20, windowMs: 2_000 },
+};
+
+/** Nobody ever answers: after a resume the deadline runs anew, and no sooner than that it pauses again. */
+async function aResumeStartsTheDeadlineAgain(feature: Feature): Promise<void> {
+	const on = await Directed.set({
+		agents: 8,
+		outcome: () => ({ kind: 'silent' }),
+		spec: { gates: patientGates, ...feature },
+	});
+	const id = await on.begin();
+	await on.untilState(id, 'Paused', 90);
+	await on.world.runFor(300_000);
+	await on.ask(id, { kind: 'resume', reasons: [] });
+	await on.untilState(id, 'InProgress', 5);
+	const resumedMs = on.world.schedule.nowMs;
+	await on.untilState(id, 'Paused', 90);
+	expect(on.world.schedule.nowMs - resumedMs).toBeGreaterThan(50_000);
+	expect(on.rollout(id).pauseReasons).toEqual(['deadline']);
+	expect(on.targets(id).filter(({ seq }) => seq !== null).length).toBeLessThanOrEqual(2);
+	on.expectSound();
+}
+
+describe.each([
+	[
+		'every step holds the share of each zone',
+		everyStepHoldsEachZonesShare,
+		{ spreadBy: 'zone' },
+		{ spreadBy: null },
+		/agents of zone/,
+	],
+	[
+		'nobody changes state before the deadline: it pauses, and goes on when told to',
+		nothingHappensAndSomebodyIsAsked,
+		{ progressDeadlineMs: 60_000 },
+		{ progressDeadlineMs: 36_000_000 },
+		/not within 90 s: Paused/,
+	],
+	[
+		'a resume starts the deadline again',
+		aResumeStartsTheDeadlineAgain,
+		{ progressDeadlineMs: 60_000 },
+		{ progressDeadlineMs: 36_000_000 },
+		/not within 90 s: Paused/,
+	],
+] as const)('%s', (_, scenario, feature, without, lacks) => {
+	test('holds', () => scenario(feature));
+	test('does not without it', () => expect(scenario(without)).rejects.toThrow(lacks));
+});
