@@ -94,6 +94,7 @@ describe('the services of ampora.fleet.v1', () => {
 		expect(version).toMatchObject({ ref: 'edge@1', state: 'Draft', files: [{ contentType: 'text/yaml', bytes: '4' }] });
 		const edited = await ask('updateVersion', { configuration: 'edge', number: 1, yaml });
 		expect(edited.version.contentHash).not.toBe(version.contentHash);
+		expect(edited.version.semanticHash).toMatch(/^[0-9a-f]{64}$/);
 		expect(await ask('validateVersion', { configuration: 'edge', number: 1 })).toEqual({ publishable: true });
 		const published = await ask('publishVersion', { configuration: 'edge', number: 1 });
 		expect(published.version).toMatchObject({ state: 'Published', publishedAt: expect.any(String) });

@@ -36,6 +36,8 @@ export const versionSummary = z
 		ref: z.string(),
 		state: versionState,
 		contentHash: z.string(),
+		/** The same for versions of the same meaning; null for files that cannot be read, and for versions older than it. */
+		semanticHash: z.string().nullable(),
 		files: z.array(z.object({ name: z.string(), contentType: z.string(), bytes: z.number().int() })),
 		createdBy: z.string(),
 		createdAt: instant,

@@ -13,8 +13,19 @@ export const canonicalForm = ({ root }: ConfigDocument): string => canonicalText
 export const semanticHash = (document: ConfigDocument): string =>
 	createHash('sha256').update(canonicalForm(document)).digest('hex');
 
+/** Texts made before, for comparing lists level by level: without them, lists in lists would be written again at each. */
+export type CanonicalTexts = WeakMap<ConfigNode, string>;
+
 /** The canonical text of a value at its path, which decides whether its order means anything. */
-export function canonicalText(node: ConfigNode, path: Path): string {
+export function canonicalText(node: ConfigNode, path: Path, texts?: CanonicalTexts): string {
+	// Deeper than any set the text is the same wherever an alias puts it.
+	const cache = node.kind !== 'scalar' && path.length > setDepth ? texts : undefined;
+	const text = cache?.get(node) ?? textOf(node, path, texts);
+	cache?.set(node, text);
+	return text;
+}
+
+function textOf(node: ConfigNode, path: Path, texts: CanonicalTexts | undefined): string {
 	switch (node.kind) {
 		case 'scalar':
 			return scalarText(node);
@@ -22,12 +33,12 @@ export function canonicalText(node: ConfigNode, path: Path): string {
 			const keys = [...node.entries.keys()].sort(compareText);
 			const entries = keys.map((key) => {
 				const value = node.entries.get(key);
-				return value === undefined ? '' : `${JSON.stringify(key)}:${canonicalText(value, [...path, key])}`;
+				return value === undefined ? '' : `${JSON.stringify(key)}:${canonicalText(value, [...path, key], texts)}`;
 			});
 			return `{${entries.join()}}`;
 		}
 		case 'list': {
-			const items = node.items.map((item, index) => canonicalText(item, [...path, index]));
+			const items = node.items.map((item, index) => canonicalText(item, [...path, index], texts));
 			return `[${(isSet(path) ? items.sort(compareText) : items).join()}]`;
 		}
 	}
@@ -39,9 +50,11 @@ function scalarText({ value }: ConfigScalar): string {
 	return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
+const setDepth = 4;
+
 /** `service.pipelines.<id>.receivers` and `.exporters`: a collector reads them as sets; processors run in their order. */
 export const isSet = (path: Path): boolean =>
-	path.length === 4 &&
+	path.length === setDepth &&
 	path[0] === 'service' &&
 	path[1] === 'pipelines' &&
 	(path[3] === 'receivers' || path[3] === 'exporters');

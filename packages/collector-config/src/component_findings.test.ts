@@ -118,3 +118,38 @@ describe('what a diff means', () => {
 		]);
 	});
 });
+
+describe('a version beside the one before', () => {
+	const files = (body: string) => [{ name: 'edge.yaml', body }];
+
+	it('is said to have no effect when only its text differs', () => {
+		const body = `# another text\n${yaml('endpoint: "https://a.example.com"')}`;
+		expect(validateConfig(files(body), { previous: before })).toMatchObject([
+			{ code: 'no-effect', severity: 'warning', file: 'edge.yaml', line: 2 },
+		]);
+	});
+
+	it('has one when a value differs', () => {
+		expect(validateConfig(files(yaml('endpoint: https://b.example.com')), { previous: before })).toEqual([]);
+	});
+});
+
+describe('very much', () => {
+	const many = Array.from({ length: 600 }, (_, index) => `nop/${index}:`).join(', ');
+
+	it('is told in part, and what blocks publishing first', () => {
+		const body = `${yaml('endpoint: https://a.example.com')}processors: {${many}}\nconnectors: {forward:}\n`;
+		const findings = validateConfig([{ name: '', body: body.replace('[otlphttp]', '[otlphttp, forward]') }]);
+		expect(findings).toHaveLength(500);
+		expect(findings.filter(({ severity }) => severity === 'error')).toHaveLength(1);
+		expect(findings[0]).toMatchObject({ code: 'connector-one-sided' });
+	});
+
+	it('in lists in lists is one change where the innermost differ', () => {
+		const deep = (value: number) =>
+			documentOf(`a: ${'['.repeat(60)}${Array.from({ length: 1_000 }, () => 1)},${value}${']'.repeat(60)}`);
+		const edits = diffConfigs(deep(1), deep(2));
+		expect(edits).toHaveLength(1);
+		expect(edits[0]?.keys).toEqual(['a', ...Array.from({ length: 59 }, () => 0), 1_000]);
+	});
+});

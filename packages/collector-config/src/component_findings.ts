@@ -1,9 +1,19 @@
 // What a collector says of a configuration before it starts anything: its components, its pipelines, and how they refer to each other.
+import { compareText } from './canonical.js';
 import { type ComponentCatalogue, type ComponentSection, componentSections } from './compatibility.js';
 import { connectorPairs, isSignal, signalOf } from './connectors.js';
 import type { ConfigDocument, ConfigMap, ConfigNode } from './document.js';
 import { type Finding, type FindingCode, finding, type Path } from './findings.js';
-import { childMap, normalId, type PipelineUse, pipelineRoles, pipelinesIn, pipelineUses } from './pipelines.js';
+import {
+	childMap,
+	normalId,
+	type PipelineUse,
+	pipelineRoles,
+	pipelinesIn,
+	pipelineUses,
+	rolesOf,
+	usesByComponent,
+} from './pipelines.js';
 import { hasUserInfo, isReference, isSecretPath } from './secrets.js';
 
 /** What is known besides the configuration. */
@@ -26,8 +36,16 @@ export function componentFindings(document: ConfigDocument, context: ComponentCo
 	checkUnused(document, components, report);
 	checkCatalogue(components, context, document, report);
 	checkSecrets(document.root, [], report);
-	return findings;
+	return mostImportant(findings);
 }
+
+const findingsMax = 500;
+
+/** Of very many the errors stay before the warnings: what blocks publishing is always said. */
+const mostImportant = (findings: readonly Finding[]): readonly Finding[] =>
+	findings.length <= findingsMax
+		? findings
+		: findings.toSorted((a, b) => compareText(a.severity, b.severity)).slice(0, findingsMax);
 
 interface Component {
 	readonly section: ComponentSection;
@@ -188,17 +206,11 @@ interface Ends {
 	readonly to: readonly string[];
 }
 
-function endsOf(uses: readonly PipelineUse[], connector: string): Ends {
-	const of = (role: string): readonly string[] =>
-		uses.filter((use) => use.role === role && normalId(use.id) === connector).map(({ pipeline }) => pipeline);
-	return { from: of('exporters'), to: of('receivers') };
-}
-
 function checkConnectors(document: ConfigDocument, components: readonly Component[], report: Report): void {
-	const uses = pipelineUses(document);
+	const using = usesByComponent(pipelineUses(document));
 	for (const { section, id, key, node } of components) {
 		if (section !== 'connectors') continue;
-		const { from, to } = endsOf(uses, id);
+		const [from, to] = [using('exporters', id), using('receivers', id)];
 		const path = ['connectors', key];
 		if (from.length === 0 && to.length === 0) continue;
 		if (from.length === 0 || to.length === 0) {
@@ -222,12 +234,14 @@ function mismatch(id: string, { from, to }: Ends): string | null {
 	const type = id.split('/')[0] ?? '';
 	const pairs = connectorPairs(type);
 	if (pairs === null) return null;
-	const connects = (left: string, right: string): boolean => pairs(signalOf(left), signalOf(right));
-	const stuck = from.find((left) => !to.some((right) => connects(left, right)));
+	const [sources, targets] = [signalsOf(from), signalsOf(to)];
+	const stuck = from.find((left) => !targets.some((right) => pairs(signalOf(left), right)));
 	if (stuck !== undefined) return `${type} does not connect ${stuck} to ${to.join(', ')}`;
-	const dry = to.find((right) => !from.some((left) => connects(left, right)));
+	const dry = to.find((right) => !sources.some((left) => pairs(left, signalOf(right))));
 	return dry === undefined ? null : `${type} does not connect ${from.join(', ')} to ${dry}`;
 }
+
+const signalsOf = (pipelines: readonly string[]): readonly string[] => [...new Set(pipelines.map(signalOf))];
 
 function checkExtensions({ root }: ConfigDocument, components: readonly Component[], report: Report): void {
 	const path = ['service', 'extensions'];
@@ -263,8 +277,7 @@ function checkUnused(document: ConfigDocument, components: readonly Component[],
 	const used = new Set(uses.map(({ role, id }) => `${role} ${normalId(id)}`));
 	for (const { section, id, key, node } of components) {
 		if (section === 'extensions') continue;
-		const roles = section === 'connectors' ? ['receivers', 'exporters'] : [section];
-		if (roles.some((role) => used.has(`${role} ${id}`))) continue;
+		if (rolesOf(section).some((role) => used.has(`${role} ${id}`))) continue;
 		report('unused-component', node, `${id} is configured under ${section} and no pipeline uses it`, [section, key]);
 	}
 }

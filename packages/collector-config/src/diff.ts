@@ -1,4 +1,4 @@
-import { canonicalText, compareText, isSet } from './canonical.js';
+import { type CanonicalTexts, canonicalText, compareText, isSet } from './canonical.js';
 import {
 	type ConfigDocument,
 	type ConfigList,
@@ -8,7 +8,7 @@ import {
 	mapNode,
 } from './document.js';
 import { formatPath, type Path } from './findings.js';
-import { type PipelineUse, pipelinesOfComponent, pipelineUses } from './pipelines.js';
+import { pipelineUses, rolesOf, usesByComponent } from './pipelines.js';
 import { type ShownValue, shownValue } from './secrets.js';
 
 export type EditOp = 'add' | 'remove' | 'change' | 'reorder';
@@ -61,44 +61,56 @@ export const showEdit = ({ op, keys, before, after, kind, pipelines }: Edit): Sh
 
 type Raw = Pick<Edit, 'op' | 'keys' | 'before' | 'after'>;
 
-/** Everything that differs in meaning, in the order of the paths; empty exactly when the semantic hashes are equal. */
-export function diffConfigs(before: ConfigDocument, after: ConfigDocument): readonly Edit[] {
-	const raw: Raw[] = [];
-	compareNodes(before.root, after.root, [], raw);
-	const uses = [pipelineUses(before), pipelineUses(after)];
-	return raw.map((edit) => ({ ...edit, kind: kindOf(edit.keys), pipelines: pipelinesOf(edit, uses) }));
+interface Found {
+	readonly edits: Raw[];
+	readonly texts: CanonicalTexts;
 }
 
-function compareNodes(before: ConfigNode, after: ConfigNode, path: Path, edits: Raw[]): void {
+/** Everything that differs in meaning, in the order of the paths; empty exactly when the semantic hashes are equal. */
+export function diffConfigs(before: ConfigDocument, after: ConfigDocument): readonly Edit[] {
+	const found: Found = { edits: [], texts: new WeakMap() };
+	compareNodes(before.root, after.root, [], found);
+	const uses = [...pipelineUses(before), ...pipelineUses(after)];
+	const all = sortedIds(uses.map(({ pipeline }) => pipeline));
+	const using = usesByComponent(uses);
+	return found.edits.map((edit) => ({
+		...edit,
+		kind: kindOf(edit.keys),
+		pipelines: pipelinesOf(edit, { all, using }),
+	}));
+}
+
+function compareNodes(before: ConfigNode, after: ConfigNode, path: Path, found: Found): void {
 	if (before === after) return;
-	if (before.kind === 'map' && after.kind === 'map') compareMaps(before, after, path, edits);
+	if (before.kind === 'map' && after.kind === 'map') compareMaps(before, after, path, found);
 	else if (before.kind === 'list' && after.kind === 'list') {
-		if (isSet(path)) compareSets(before, after, path, edits);
-		else compareLists(before, after, path, edits);
-	} else if (canonicalText(before, path) !== canonicalText(after, path)) {
-		edits.push({ op: 'change', keys: path, before, after });
+		if (isSet(path)) compareSets(before, after, path, found);
+		else compareLists(before, after, path, found);
+	} else if (canonicalText(before, path, found.texts) !== canonicalText(after, path, found.texts)) {
+		found.edits.push({ op: 'change', keys: path, before, after });
 	}
 }
 
-function compareMaps(before: ConfigMap, after: ConfigMap, path: Path, edits: Raw[]): void {
+function compareMaps(before: ConfigMap, after: ConfigMap, path: Path, found: Found): void {
 	const keys = [...new Set([...before.entries.keys(), ...after.entries.keys()])].sort(compareText);
 	for (const key of keys) {
 		const keysTo = [...path, key];
 		const [left, right] = [before.entries.get(key), after.entries.get(key)];
-		if (left !== undefined && right !== undefined) compareNodes(left, right, keysTo, edits);
-		else if (left !== undefined) edits.push({ op: 'remove', keys: keysTo, before: left, after: null });
-		else if (right !== undefined) edits.push({ op: 'add', keys: keysTo, before: null, after: right });
+		if (left !== undefined && right !== undefined) compareNodes(left, right, keysTo, found);
+		else if (left !== undefined) found.edits.push({ op: 'remove', keys: keysTo, before: left, after: null });
+		else if (right !== undefined) found.edits.push({ op: 'add', keys: keysTo, before: null, after: right });
 	}
 }
 
 /** An item that is in a set twice counts twice: the hash sees it too. */
-function compareSets(before: ConfigList, after: ConfigList, path: Path, edits: Raw[]): void {
-	const left = keyed(before, path);
-	const right = keyed(after, path);
+function compareSets(before: ConfigList, after: ConfigList, path: Path, found: Found): void {
+	const left = keyed(before, path, found);
+	const right = keyed(after, path, found);
 	const keys = ({ node, text }: Keyed): Path => [...path, node.kind === 'scalar' ? String(node.value) : text];
 	for (const item of without(left, right))
-		edits.push({ op: 'remove', keys: keys(item), before: item.node, after: null });
-	for (const item of without(right, left)) edits.push({ op: 'add', keys: keys(item), before: null, after: item.node });
+		found.edits.push({ op: 'remove', keys: keys(item), before: item.node, after: null });
+	for (const item of without(right, left))
+		found.edits.push({ op: 'add', keys: keys(item), before: null, after: item.node });
 }
 
 interface Keyed {
@@ -106,8 +118,8 @@ interface Keyed {
 	readonly text: string;
 }
 
-const keyed = ({ items }: ConfigList, path: Path): readonly Keyed[] =>
-	items.map((node, index) => ({ node, text: canonicalText(node, [...path, index]) }));
+const keyed = ({ items }: ConfigList, path: Path, { texts }: Found): readonly Keyed[] =>
+	items.map((node, index) => ({ node, text: canonicalText(node, [...path, index], texts) }));
 
 function without(items: readonly Keyed[], taken: readonly Keyed[]): readonly Keyed[] {
 	const counts = new Map<string, number>();
@@ -120,21 +132,21 @@ function without(items: readonly Keyed[], taken: readonly Keyed[]): readonly Key
 	return left.toSorted((a, b) => compareText(a.text, b.text));
 }
 
-function compareLists(before: ConfigList, after: ConfigList, path: Path, edits: Raw[]): void {
-	const left = keyed(before, path);
-	const right = keyed(after, path);
+function compareLists(before: ConfigList, after: ConfigList, path: Path, found: Found): void {
+	const left = keyed(before, path, found);
+	const right = keyed(after, path, found);
 	const start = commonLength(left, right);
 	const end = commonLength(left.slice(start).reverse(), right.slice(start).reverse());
 	const [from, to] = [left.slice(start, left.length - end), right.slice(start, right.length - end)];
 	if (from.length === 0 && to.length === 0) return;
 	if (from.length === to.length && without(from, to).length === 0) {
-		edits.push({ op: 'reorder', keys: path, before, after });
+		found.edits.push({ op: 'reorder', keys: path, before, after });
 	} else if (from.length === to.length) {
 		from.forEach(({ node }, index) => {
 			const other = to[index];
-			if (other !== undefined) compareNodes(node, other.node, [...path, start + index], edits);
+			if (other !== undefined) compareNodes(node, other.node, [...path, start + index], found);
 		});
-	} else compareLengths(from, to, { path, start }, edits);
+	} else compareLengths(from, to, { path, start }, found);
 }
 
 function commonLength(left: readonly Keyed[], right: readonly Keyed[]): number {
@@ -147,14 +159,15 @@ function compareLengths(
 	from: readonly Keyed[],
 	to: readonly Keyed[],
 	{ path, start }: { readonly path: Path; readonly start: number },
-	edits: Raw[],
+	found: Found,
 ): void {
 	const [keptFrom, keptTo] = commonItems(from, to);
 	from.forEach(({ node }, index) => {
-		if (!keptFrom.has(index)) edits.push({ op: 'remove', keys: [...path, start + index], before: node, after: null });
+		if (!keptFrom.has(index))
+			found.edits.push({ op: 'remove', keys: [...path, start + index], before: node, after: null });
 	});
 	to.forEach(({ node }, index) => {
-		if (!keptTo.has(index)) edits.push({ op: 'add', keys: [...path, start + index], before: null, after: node });
+		if (!keptTo.has(index)) found.edits.push({ op: 'add', keys: [...path, start + index], before: null, after: node });
 	});
 }
 
@@ -201,21 +214,25 @@ function kindOf([section, part]: Path): EditKind {
 	return kinds[String(section)] ?? 'other';
 }
 
-function pipelinesOf({ keys, before, after }: Raw, uses: readonly (readonly PipelineUse[])[]): readonly string[] {
+interface Uses {
+	readonly all: readonly string[];
+	readonly using: ReturnType<typeof usesByComponent>;
+}
+
+function pipelinesOf({ keys, before, after }: Raw, { all, using }: Uses): readonly string[] {
 	const [section, part, id] = keys;
-	const all = uses.flat();
 	if (section === 'service' && part === 'pipelines') {
 		if (typeof id === 'string') return [id];
 		const named = [before, after].flatMap((node) => (node?.kind === 'map' ? [...node.entries.keys()] : []));
 		return [...new Set(named)].sort(compareText);
 	}
-	if (section === 'service' && part === undefined) return sortedIds(all.map(({ pipeline }) => pipeline));
+	if (section === 'service' && part === undefined) return all;
 	if (kinds[String(section)] === undefined) return [];
 	const ids =
 		typeof part === 'string'
 			? [part]
 			: [before, after].flatMap((node) => (node?.kind === 'map' ? [...node.entries.keys()] : []));
-	return sortedIds(ids.flatMap((component) => pipelinesOfComponent(all, String(section), component)));
+	return sortedIds(ids.flatMap((id) => rolesOf(String(section)).flatMap((role) => using(role, id))));
 }
 
 const sortedIds = (ids: readonly string[]): readonly string[] => [...new Set(ids)].sort(compareText);

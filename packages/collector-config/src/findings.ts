@@ -29,7 +29,8 @@ export type FindingCode =
 	| 'connector-signal-mismatch'
 	| 'extension-not-enabled'
 	| 'literal-secret'
-	| 'management-path-changed';
+	| 'management-path-changed'
+	| 'no-effect';
 
 /** `error` blocks publishing; `warning` is shown and does not. */
 export type Severity = 'error' | 'warning';
@@ -73,6 +74,7 @@ const severities: Partial<Record<FindingCode, Severity>> = {
 	'extension-not-enabled': 'warning',
 	'literal-secret': 'warning',
 	'management-path-changed': 'warning',
+	'no-effect': 'warning',
 };
 
 const fixes: Record<FindingCode, string> = {
@@ -108,6 +110,7 @@ const fixes: Record<FindingCode, string> = {
 	'literal-secret': 'Write ${env:NAME} or ${file:/path} and give the agents the secret that way.',
 	'management-path-changed':
 		'Make sure agents still reach their server; the first step of a rollout will be one agent.',
+	'no-effect': 'Nothing need be rolled out; agents that are pushed it run what they ran before.',
 };
 
 export function finding(code: FindingCode, at: Position, message: string, path: Path = []): Finding {

@@ -1,3 +1,4 @@
+import { semanticHash } from './canonical.js';
 import { type ComponentContext, componentFindings } from './component_findings.js';
 import { managementPathEdits } from './concerns.js';
 import { diffConfigs } from './diff.js';
@@ -41,11 +42,15 @@ export function validateConfig(files: readonly ConfigFile[], context: Validation
 	const parsed = parseConfig(files, context.limits);
 	if (!parsed.ok) return parsed.findings;
 	const { document } = parsed;
-	return [...parsed.findings, ...componentFindings(document, context), ...managementFindings(document, context)];
+	return [...parsed.findings, ...componentFindings(document, context), ...findingsSince(document, context)];
 }
 
-function managementFindings(document: ConfigDocument, { previous }: ValidationContext): readonly Finding[] {
+function findingsSince(document: ConfigDocument, { previous }: ValidationContext): readonly Finding[] {
 	if (previous === undefined) return [];
+	if (semanticHash(previous) === semanticHash(document)) {
+		const message = 'this means the same as the version published before: only its text differs, if anything';
+		return [finding('no-effect', document.root.at, message)];
+	}
 	return managementPathEdits(diffConfigs(previous, document)).map(({ op, keys, after }) => {
 		const message = `${formatPath(keys)}: ${op} can cut an agent off from its server`;
 		return finding('management-path-changed', (after ?? document.root).at, message, keys);

@@ -46,9 +46,18 @@ export const normalId = (id: string): string => {
 	return name.length === 0 ? type.trim() : `${type.trim()}/${name.join('/').trim()}`;
 };
 
-/** The pipelines in which a component of this section plays a part; a connector plays it at either end. */
-export function pipelinesOfComponent(uses: readonly PipelineUse[], section: string, id: string): readonly string[] {
-	const plays = (role: PipelineRole): boolean =>
-		role === section || (section === 'connectors' && role !== 'processors');
-	return uses.filter((use) => plays(use.role) && normalId(use.id) === normalId(id)).map(({ pipeline }) => pipeline);
+/** The pipelines that name a component in a role, found without a look at the others. */
+export function usesByComponent(uses: readonly PipelineUse[]): (role: PipelineRole, id: string) => readonly string[] {
+	const pipelines = new Map<string, string[]>();
+	for (const { role, id, pipeline } of uses) {
+		const key = `${role} ${normalId(id)}`;
+		const named = pipelines.get(key);
+		if (named === undefined) pipelines.set(key, [pipeline]);
+		else named.push(pipeline);
+	}
+	return (role, id) => pipelines.get(`${role} ${normalId(id)}`) ?? [];
 }
+
+/** The roles a component of this section can play: a connector plays at either end, an extension nowhere. */
+export const rolesOf = (section: string): readonly PipelineRole[] =>
+	section === 'connectors' ? ['receivers', 'exporters'] : pipelineRoles.filter((role) => role === section);

@@ -1,15 +1,16 @@
 import type { FilesInput, Version, VersionSummary } from '@ampora/api-contract';
+import { parseConfig, semanticHash as semanticHashOf } from '@ampora/collector-config';
 import { configHash } from '@ampora/opamp';
 import type { VersionRow } from '@ampora/store';
 
-export type StoredFiles = Pick<VersionRow, 'files' | 'contentHash'>;
+export type StoredFiles = Pick<VersionRow, 'files' | 'contentHash' | 'semanticHash'>;
 type StoredFile = VersionRow['files'][number];
 
 export const bodyOf = ({ body }: StoredFile): Buffer => Buffer.from(body, 'base64');
 export const refOf = ({ configuration, number }: Pick<VersionRow, 'configuration' | 'number'>): string =>
 	`${configuration}@${number}`;
 
-/** What a request gives, byte for byte, in name order, with the hash that stands for it. */
+/** What a request gives, byte for byte, in name order, with the hashes of its content and of its meaning. */
 export function storedFiles({ files, yaml }: FilesInput): StoredFiles {
 	const given = files ?? [{ name: '', contentType: 'text/yaml', body: yaml ?? '' }];
 	const inOrder = [...given].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -17,11 +18,18 @@ export function storedFiles({ files, yaml }: FilesInput): StoredFiles {
 	return {
 		files: byName.map(([, { name, contentType, body }]) => ({ name, contentType, body: body.toString('base64') })),
 		contentHash: configHash(new Map(byName)),
+		semanticHash: meaningOf(inOrder),
 	};
 }
 
+/** Null for files that cannot be read, as a draft's may be. */
+function meaningOf(files: Parameters<typeof parseConfig>[0]): Buffer | null {
+	const parsed = parseConfig(files);
+	return parsed.ok ? Buffer.from(semanticHashOf(parsed.document), 'hex') : null;
+}
+
 export function toVersionSummary(row: VersionRow): VersionSummary {
-	const { id, configuration, number, state, contentHash, files, createdBy, createdAt, publishedAt } = row;
+	const { id, configuration, number, state, contentHash, semanticHash, files, createdBy, createdAt, publishedAt } = row;
 	return {
 		id,
 		configuration,
@@ -29,6 +37,7 @@ export function toVersionSummary(row: VersionRow): VersionSummary {
 		ref: refOf(row),
 		state,
 		contentHash: Buffer.from(contentHash).toString('hex'),
+		semanticHash: semanticHash === null ? null : Buffer.from(semanticHash).toString('hex'),
 		files: files.map((file) => ({ name: file.name, contentType: file.contentType, bytes: bodyOf(file).length })),
 		createdBy,
 		createdAt: createdAt.toISOString(),

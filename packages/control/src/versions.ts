@@ -82,7 +82,7 @@ async function refusePointed({ configurations }: VersionsOf, row: VersionRow) {
 
 export const findingsOf = (
 	{ files }: Pick<StoredFiles, 'files'>,
-	context: Pick<ValidationContext, 'catalogue'> = {},
+	context: Pick<ValidationContext, 'catalogue' | 'previous'> = {},
 ): ConfigFinding[] =>
 	validateConfig(
 		files.map((file) => ({ name: file.name, body: bodyOf(file) })),
@@ -98,14 +98,25 @@ function toValidation(findings: ConfigFinding[]): Validation {
 }
 
 /** With a group, whether its agents have the components counts too. */
-async function validationOf(repositories: Repositories, files: StoredFiles, group?: string): Outcome<Validation> {
+async function validationOf(
+	repositories: Repositories,
+	files: StoredFiles,
+	{ group, ...since }: { group: string | undefined; previous?: ConfigDocument },
+): Outcome<Validation> {
 	const known = group === undefined ? ok(null) : await groupCatalogue(repositories, group);
 	if (!known.ok) return known;
-	if (known.value === null) return ok(toValidation(findingsOf(files)));
+	if (known.value === null) return ok(toValidation(findingsOf(files, since)));
 	const { common, incomplete } = known.value;
-	const findings = findingsOf(files, { catalogue: common });
+	const findings = findingsOf(files, { catalogue: common, ...since });
 	const unknown = findingsOf(files, { catalogue: null }).filter(({ code }) => code === 'catalogue-unknown');
 	return ok(toValidation(common !== null && incomplete ? [...findings, ...unknown] : findings));
+}
+
+/** What was published before it, as far as that can be read: what a change means shows beside it. */
+async function sinceBefore({ configurations }: VersionsOf, row: VersionRow): Promise<{ previous?: ConfigDocument }> {
+	const before = await configurations.publishedBefore(row);
+	const document = before === null ? null : documentOf(before);
+	return document?.ok ? { previous: document.value } : {};
 }
 
 /** Two files of one name would make one of them disappear. */
@@ -146,7 +157,7 @@ export async function publishDraft(
 	row: VersionRow,
 ): Outcome<{ version: VersionRow; findings: ConfigFinding[] }> {
 	if (row.state !== 'Draft') return refuseState(row, 'version-not-draft');
-	const { publishable, findings } = toValidation(findingsOf(row));
+	const { publishable, findings } = toValidation(findingsOf(row, await sinceBefore(repositories, row)));
 	if (!publishable) {
 		const first = findings.find(({ severity }) => severity === 'error');
 		const where = first === undefined ? '' : `: ${describeFinding(first)}`;
@@ -169,7 +180,7 @@ const describeFinding = ({ file, line, column, message }: ConfigFinding): string
 export const versionUseCases = ({ store }: ControlDeps) => ({
 	async validateFiles(_: Caller, input: InputOf<'validateFiles'>): Outcome<Validation> {
 		const files = readFiles(input);
-		return files.ok ? validationOf(store, files.value, input.group) : files;
+		return files.ok ? validationOf(store, files.value, { group: input.group }) : files;
 	},
 
 	async createVersion(caller: Caller, input: InputOf<'createVersion'>): Outcome<VersionSummary> {
@@ -241,7 +252,8 @@ export const versionUseCases = ({ store }: ControlDeps) => ({
 
 	async validateVersion(_: Caller, input: InputOf<'validateVersion'>): Outcome<Validation> {
 		const found = await versionAt(store, input);
-		return found.ok ? validationOf(store, found.value, input.group) : found;
+		if (!found.ok) return found;
+		return validationOf(store, found.value, { group: input.group, ...(await sinceBefore(store, found.value)) });
 	},
 
 	async publishVersion(caller: Caller, input: InputOf<'publishVersion'>) {

@@ -68,6 +68,8 @@ export const configurationVersion = pgTable(
 		files: jsonb('files').$type<{ name: string; contentType: string; body: string }[]>().notNull(),
 		/** sha256 over names, bodies and content types: what agents are offered is derived from it. */
 		contentHash: bytea('content_hash').notNull(),
+		/** sha256 of the meaning, the same for all ways to write it; null while the files cannot be read, and for rows older than it. */
+		semanticHash: bytea('semantic_hash'),
 		createdBy: text('created_by').notNull(),
 		createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 		publishedAt: instant('published_at'),

@@ -176,6 +176,34 @@ describe('configurations and versions', () => {
 		});
 	});
 
+	test('publishing says what a version means beside the one published before', async () => {
+		const of = { configuration: 'meaning' };
+		await stage.must('createConfiguration', { body: { name: 'meaning' } });
+		const publish = async (yaml: string) => {
+			const { number } = await stage.must('createVersion', { params: of, body: { yaml } });
+			const { version, findings } = await stage.must('publishVersion', { params: { ...of, number } });
+			return { ...version, codes: findings.map(({ code }: Loose) => code) };
+		};
+		const first = await publish(goodYaml);
+		expect(first).toMatchObject({ codes: [], semanticHash: expect.stringMatching(/^[0-9a-f]{64}$/) });
+		const rewritten = await publish(`# another text\n${goodYaml}`);
+		expect(rewritten).toMatchObject({ semanticHash: first.semanticHash, codes: ['no-effect'] });
+		expect(rewritten.contentHash).not.toBe(first.contentHash);
+		const opamp = 'extensions:\n  opamp: {server: {ws: {endpoint: "wss://a.example/v1/opamp"}}}\n';
+		const managed = await publish(`${opamp}${goodYaml.replace('service:', 'service:\n  extensions: [opamp]')}`);
+		expect(managed.semanticHash).not.toBe(first.semanticHash);
+		expect(new Set(managed.codes)).toEqual(new Set(['management-path-changed']));
+		const validate = async (number: number) =>
+			(await stage.must('validateVersion', { params: { ...of, number }, query: {} })).findings;
+		expect(await validate(1)).toEqual([]);
+		expect(await validate(2)).toMatchObject([{ code: 'no-effect', severity: 'warning' }]);
+		const { number } = await stage.must('createVersion', { params: of, body: { yaml: 'a: [' } });
+		const broken = await stage.must('getVersion', { params: { ...of, number } });
+		expect(broken).toMatchObject({ semanticHash: null });
+		const fixed = await stage.must('updateVersion', { params: { ...of, number }, body: { yaml: goodYaml } });
+		expect(fixed.semanticHash).toBe(first.semanticHash);
+	});
+
 	test('only a configuration without published versions can be deleted', async () => {
 		expect(await stage.call('deleteConfiguration', { params })).toMatchObject({
 			status: 409,

@@ -1,5 +1,12 @@
 import { basename } from 'node:path';
-import type { BodyOf, Configuration, Validation, VersionCompatibility, VersionSummary } from '@ampora/api-contract';
+import type {
+	AnswerOf,
+	BodyOf,
+	Configuration,
+	Validation,
+	VersionCompatibility,
+	VersionSummary,
+} from '@ampora/api-contract';
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
@@ -46,8 +53,11 @@ async function ensureConfiguration(session: Session, name: string): Promise<Conf
 const createdText = ({ ref, state, contentHash }: VersionSummary): string =>
 	`${ref} is ${state} (content ${contentHash.slice(0, 12)})\n`;
 
+const publishedText = ({ version, findings }: AnswerOf<'publishVersion'>, only: string): string =>
+	[...findings.map((finding) => `${findingText(finding, only)}\n`), createdText(version)].join('');
+
 /** What a configuration of one file is called in findings: as the caller named the file. */
-const onlyName = ([path = '']: readonly string[]): string => (path === '-' ? 'stdin' : path);
+const onlyName = ([path = 'config']: readonly string[]): string => (path === '-' ? 'stdin' : path);
 
 const findingsText = ({ publishable, findings }: Validation, only: string): string =>
 	[
@@ -114,7 +124,7 @@ export function addConfigs(program: Command, io: Io): void {
 		.option('-f, --file <path>', 'publish this file; repeat for several, - is standard input', filesOption)
 		.action(
 			inSession(io, async (session, target: string, { file = [] }: { file?: string[] }) => {
-				session.print(await publish(session, target, file), ({ version }) => createdText(version));
+				session.print(await publish(session, target, file), (done) => publishedText(done, onlyName(file)));
 			}),
 		);
 	configs
@@ -244,6 +254,7 @@ async function show(session: Session, target: string): Promise<void> {
 				{ title: 'STATE', value: ({ state }) => state },
 				{ title: 'FILES', value: ({ files }) => files.length, align: 'right' },
 				{ title: 'CONTENT', value: ({ contentHash }) => contentHash.slice(0, 12) },
+				{ title: 'MEANING', value: ({ semanticHash }) => semanticHash?.slice(0, 12) },
 				{ title: 'CREATED', value: ({ createdAt }) => when(createdAt) },
 				{ title: 'BY', value: ({ createdBy }) => createdBy },
 			]),

@@ -16,9 +16,9 @@ export type ConfigurationRow = typeof configuration.$inferSelect;
 export type VersionRow = typeof configurationVersion.$inferSelect & { readonly configuration: string };
 type NewVersion = Pick<
 	typeof configurationVersion.$inferInsert,
-	'id' | 'configurationId' | 'files' | 'contentHash' | 'createdBy'
+	'id' | 'configurationId' | 'files' | 'contentHash' | 'semanticHash' | 'createdBy'
 >;
-type Files = Pick<VersionRow, 'files' | 'contentHash'>;
+type Files = Pick<VersionRow, 'files' | 'contentHash' | 'semanticHash'>;
 
 export function configurationsOn(db: Orm) {
 	const versions = () =>
@@ -115,6 +115,17 @@ export function configurationsOn(db: Orm) {
 			return rows.map(toRow);
 		},
 
+		/** The published version that was the newest when this one was published, or is now for a draft. */
+		async publishedBefore({ id, configurationId, publishedAt }: VersionRow): Promise<VersionRow | null> {
+			const { configurationId: of, state, publishedAt: at } = configurationVersion;
+			const others = and(eq(of, configurationId), eq(state, 'Published'), ne(configurationVersion.id, id));
+			const [row] = await versions()
+				.where(publishedAt === null ? others : and(others, lt(at, publishedAt)))
+				.orderBy(desc(at), desc(configurationVersion.number))
+				.limit(1);
+			return row === undefined ? null : toRow(row);
+		},
+
 		/** `configuration@number` by version id. */
 		async versionRefs(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
 			const unique = [...new Set(ids)];
@@ -128,10 +139,10 @@ export function configurationsOn(db: Orm) {
 		},
 
 		/** False when it is no draft any more. */
-		async replaceDraftFiles(id: VersionId, { files, contentHash }: Files): Promise<boolean> {
+		async replaceDraftFiles(id: VersionId, { files, contentHash, semanticHash }: Files): Promise<boolean> {
 			const rows = await db
 				.update(configurationVersion)
-				.set({ files, contentHash })
+				.set({ files, contentHash, semanticHash })
 				.where(draft(id))
 				.returning({ id: configurationVersion.id });
 			return rows.length > 0;

@@ -1,0 +1,1 @@
+ALTER TABLE "configuration_version" ADD COLUMN "semantic_hash" "bytea";
