@@ -65,10 +65,10 @@ test('a canary from a shell', async () => {
 	const published = await ampora('configs publish edge --file good.yaml');
 	expect(published).toMatchObject({ code: 0, err: '' });
 	expect(published.out).toMatch(/^edge@1 is Published \(content [0-9a-f]{12}\)\n$/);
-	const again = await ampora('configs publish again --file good.yaml').then(() =>
-		ampora('configs publish again --file good.yaml'),
+	const again = await ampora('configs publish twice --file good.yaml').then(() =>
+		ampora('configs publish twice --file good.yaml'),
 	);
-	expect(again.out).toMatch(/^good\.yaml:1:1: warning: this means the same .*\nagain@2 is Published/);
+	expect(again.out).toMatch(/^good\.yaml:1:1: warning: this means the same .*\ntwice@2 is Published/);
 	expect((await ampora('configs show edge@1')).out).toBe(goodYaml);
 	expect((await ampora('configs list')).out).toMatch(
 		/NAME +VERSIONS +LATEST +PUBLISHED +CREATED\n.*edge +1 +edge@1 \(Published\) +edge@1 /,
