@@ -29,4 +29,5 @@ export {
 	type Routes,
 	routes,
 } from './routes.js';
+export * from './settings.js';
 export * from './tokens.js';

@@ -35,7 +35,7 @@ export const strategyInput = z.discriminatedUnion(
 );
 export type StrategyInput = z.infer<typeof strategyInput>;
 
-const gateInput = z.strictObject({
+export const gateInput = z.strictObject({
 	threshold: percent.optional(),
 	window: duration.optional(),
 	/** In a step planned for fewer agents the gate is advisory. */
@@ -45,7 +45,7 @@ const gateInput = z.strictObject({
 const gateEdit = gateInput.pick({ threshold: true, minSample: true });
 
 /** By name of the gate. */
-const gatesOf = <Gate extends z.ZodType>(gate: Gate) =>
+export const gatesOf = <Gate extends z.ZodType>(gate: Gate) =>
 	z.partialRecord(gateName, gate, {
 		error: ({ code, keys }: { code: string; keys?: readonly string[] }) =>
 			code === 'unrecognized_keys'

@@ -38,6 +38,7 @@ import {
 	rolloutTarget,
 } from './rollout_answer.js';
 import { commandInputs, eventsQuery, planInput, rolloutInput, rolloutsQuery, targetsQuery } from './rollout_input.js';
+import { settings, settingsChange } from './settings.js';
 import {
 	apiToken,
 	apiTokenInput,
@@ -454,6 +455,20 @@ export const routes = {
 		params: z.object({ rollout: id, command: id }),
 		answers: { 200: command },
 		errors: ['not-found'],
+	}),
+
+	getSettings: route('GET', '/settings', {
+		tag: 'Settings',
+		role: 'Viewer',
+		summary: 'Defaults of this installation',
+		answers: { 200: settings },
+	}),
+	updateSettings: route('PUT', '/settings', {
+		tag: 'Settings',
+		role: 'Admin',
+		summary: 'Change defaults; rollouts and plans that exist already keep theirs',
+		body: settingsChange,
+		answers: { 200: settings },
 	}),
 
 	createApiToken: route('POST', '/api-tokens', {

@@ -4,6 +4,7 @@ import { addAudit } from './commands/audit.js';
 import { addConfigs } from './commands/configs.js';
 import { addGroups } from './commands/groups.js';
 import { addRollouts } from './commands/rollouts.js';
+import { addSettings } from './commands/settings.js';
 import { addTokens } from './commands/tokens.js';
 import { CommandFailed, type ExitCode, exitCodes, exitCodesHelp } from './exit_codes.js';
 import type { Io } from './io.js';
@@ -21,6 +22,7 @@ function buildProgram(io: Io): Command {
 	addConfigs(program, io);
 	addGroups(program, io);
 	addRollouts(program, io);
+	addSettings(program, io);
 	addTokens(program, io);
 	addAudit(program, io);
 	for (const command of withChildren(program)) prepare(command, io);

@@ -14,6 +14,7 @@ import { identityUseCases } from './identity.js';
 import { planUseCases } from './plans.js';
 import type { ControlDeps } from './ports.js';
 import { rolloutUseCases } from './rollouts.js';
+import { settingsUseCases } from './settings.js';
 import { authenticate, tokenUseCases } from './tokens.js';
 import { versionUseCases } from './versions.js';
 import { watchRollout } from './watch.js';
@@ -60,6 +61,7 @@ export function createControl(deps: ControlDeps): Control {
 		...groupPreviewUseCases(deps),
 		...agentUseCases(deps),
 		...rolloutUseCases(deps),
+		...settingsUseCases(deps),
 		...tokenUseCases(deps),
 		...auditUseCases(deps),
 	};

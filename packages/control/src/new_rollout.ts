@@ -15,8 +15,12 @@ import { type ControlError, refuse } from './errors.js';
 
 type Asked = Omit<InputOf<'planRollout'>, 'rollbackTo' | 'version'>;
 
-/** What was asked for with the core's defaults for everything else, or what is wrong with it. */
-export function toSpec(asked: Asked, rollbackTo: VersionId | null): Result<RolloutSpec, ControlError> {
+/** What was asked for, with the installation's defaults for gates and the core's for everything else, or what is wrong with it. */
+export function toSpec(
+	asked: Asked,
+	rollbackTo: VersionId | null,
+	gateDefaults: RolloutSpec['gates'],
+): Result<RolloutSpec, ControlError> {
 	const preset = asked.strategy?.kind === 'canary-fast' ? presets['canary-fast'] : undefined;
 	const given: SpecInput = {
 		...preset,
@@ -40,7 +44,7 @@ export function toSpec(asked: Asked, rollbackTo: VersionId | null): Result<Rollo
 		seed: asked.seed ?? randomUUID(),
 		gates: { ...preset?.gates, ...toGates(asked.gates) },
 	};
-	const spec = resolveSpec(given);
+	const spec = resolveSpec(given, gateDefaults);
 	const problems = validateSpec(spec);
 	return problems.length === 0 ? ok(spec) : refuseSpec(problems);
 }
@@ -95,7 +99,7 @@ const fieldNames: readonly (readonly [RegExp, string])[] = [
 const fieldName = (path: string): string =>
 	fieldNames.reduce((name, [pattern, replacement]) => name.replace(pattern, replacement), path);
 
-function refuseSpec(problems: readonly SpecProblem[]) {
+export function refuseSpec(problems: readonly SpecProblem[]) {
 	const issues = problems.map(({ path, message, fix }) => ({ field: fieldName(path), message, fix }));
 	const text = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
 	const action = [...new Set(problems.map(({ fix }) => fix))].join('; ');

@@ -23,6 +23,7 @@ import { toSpec } from './new_rollout.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
+import { gateDefaults } from './settings.js';
 import { specView } from './spec_view.js';
 import { bodyOf, refOf } from './version_view.js';
 import { findingsOf } from './versions.js';
@@ -338,7 +339,7 @@ export const planUseCases = ({ store }: ControlDeps) => ({
 		if (!version.ok) return version;
 		const rollbackTo = await versionToReturnTo(store, input.rollbackTo);
 		if (!rollbackTo.ok) return rollbackTo;
-		const spec = toSpec(input, rollbackTo.value);
+		const spec = toSpec(input, rollbackTo.value, await gateDefaults(store));
 		if (!spec.ok) return spec;
 		const made = await makePlan(store, { group: group.value, version: version.value, spec: spec.value });
 		const kept = await store.plans.insert(

@@ -15,6 +15,7 @@ import { possibleCommands } from './possible_commands.js';
 import { findGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
 import { rolloutLinks } from './rollout_view.js';
+import { gateDefaults } from './settings.js';
 import { unitOfWork } from './unit_of_work.js';
 import { refOf, storedFiles } from './version_view.js';
 import { createDraft, publishDraft } from './versions.js';
@@ -182,7 +183,7 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 	if (!start.ok) return start;
 	const rollbackTo = await versionToReturnTo(repositories, input.rollbackTo);
 	if (!rollbackTo.ok) return rollbackTo;
-	const spec = toSpec(input, rollbackTo.value);
+	const spec = toSpec(input, rollbackTo.value, await gateDefaults(repositories));
 	if (!spec.ok) return spec;
 	const version =
 		input.config === undefined

@@ -56,6 +56,8 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	editRolloutGates: `rollouts gates ${id} --gate unhealthy-ratio=5%`,
 	rollbackRollout: `rollouts rollback ${id}`,
 	getRolloutCommand: `rollouts command ${id} ${id}`,
+	getSettings: 'settings get',
+	updateSettings: 'settings set --gate unhealthy-ratio=5%',
 	createApiToken: 'tokens create ci',
 	listApiTokens: 'tokens list',
 	revokeApiToken: `tokens revoke ${id}`,

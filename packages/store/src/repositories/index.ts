@@ -12,6 +12,7 @@ import { groupsOn } from './groups.js';
 import { plansOn } from './plans.js';
 import { rolloutsOn } from './rollouts.js';
 import { selectionOn } from './selection.js';
+import { settingsOn } from './settings.js';
 import { tokensOn } from './tokens.js';
 
 const repositoriesOn = (db: Orm) => ({
@@ -23,6 +24,7 @@ const repositoriesOn = (db: Orm) => ({
 	rollouts: rolloutsOn(db),
 	selection: selectionOn(db),
 	commands: commandsOn(db),
+	settings: settingsOn(db),
 	tokens: tokensOn(db),
 	audit: auditOn(db),
 });

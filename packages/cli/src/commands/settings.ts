@@ -1,0 +1,49 @@
+import type { AnswerOf, BodyOf } from '@ampora/api-contract';
+import type { Command } from 'commander';
+import type { Io } from '../io.js';
+import { table } from '../output/table.js';
+import { inSession } from '../session.js';
+import { gateOption, mergedGates, sampleOption } from './rollout_options.js';
+
+type Change = BodyOf<'updateSettings'>;
+type Gates = NonNullable<Change['gateDefaults']>;
+type GateName = NonNullable<Change['resetGates']>[number];
+
+interface SetOptions {
+	readonly gate?: Gates;
+	readonly minSample?: Gates;
+	readonly resetGate?: GateName[];
+}
+
+const settingsText = ({ gateDefaults }: AnswerOf<'getSettings'>): string =>
+	table(gateDefaults, [
+		{ title: 'GATE DEFAULT', value: ({ gate }) => gate },
+		{ title: 'THRESHOLD', value: ({ thresholdPercent }) => `${thresholdPercent} %` },
+		{ title: 'WINDOW', value: ({ window }) => window },
+		{ title: 'MIN SAMPLE', value: ({ minSample }) => String(minSample) },
+		{ title: 'SET', value: ({ changed }) => (changed ? 'here' : 'by default') },
+	]);
+
+export function addSettings(program: Command, io: Io): void {
+	const settings = program.command('settings').description('defaults of this installation');
+	settings
+		.command('get')
+		.description('all of them')
+		.action(inSession(io, async (session) => session.print(await session.call('getSettings'), settingsText)));
+	settings
+		.command('set')
+		.description('change some; rollouts and plans that exist already keep theirs')
+		.option('--gate <gate=threshold[:window]>', 'like unhealthy-ratio=5%:2m; repeat for several', gateOption)
+		.option('--min-sample <gate=agents>', 'advisory in smaller steps, like unhealthy-ratio=20; repeat', sampleOption)
+		.option(
+			'--reset-gate <gate>',
+			"back to the product's default; repeat for several",
+			(gate: string, before: GateName[] = []) => [...before, gate as GateName],
+		)
+		.action(
+			inSession(io, async (session, { gate, minSample, resetGate: resetGates }: SetOptions) => {
+				const body = { gateDefaults: mergedGates(gate, minSample), resetGates };
+				session.print(await session.call('updateSettings', { body }), settingsText);
+			}),
+		);
+}
