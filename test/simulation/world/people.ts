@@ -20,6 +20,8 @@ interface WantedRollout {
 	readonly spec: RolloutSpec;
 	readonly start: 'now' | 'by-hand';
 	/** What to do when the group has a rollout that has not ended. */
+	/** Starts by itself then, where the group is free; null: at once. */
+	readonly startInMs?: number | null;
 	readonly busy?: 'refuse' | 'queue' | 'supersede';
 }
 
@@ -44,11 +46,19 @@ export class People {
 		const open = [...this.state.rollouts.values()].filter(
 			({ rollout }) => rollout.groupId === wanted.groupId && !hasEnded(rollout.state),
 		);
-		const { start, busy = 'refuse', ...given } = wanted;
+		const { start, busy = 'refuse', startInMs = null, ...given } = wanted;
 		if (open.length > 0) return busy === 'refuse' ? null : this.#line(open, given, busy);
 		const id = this.state.newId<RolloutId>();
-		await this.#world.createRollout(newRollout({ id, ...given, createdAtMs: this.state.nowMs() }));
+		const createdAtMs = this.state.nowMs();
+		const startAtMs = startInMs === null ? null : createdAtMs + startInMs;
+		const spec = startAtMs === null ? given.spec : { ...given.spec, startAtMs };
+		await this.#world.createRollout(newRollout({ id, ...given, spec, createdAtMs }));
 		this.say(`created ${id}`);
+		if (startAtMs !== null) {
+			const row = this.state.rollouts.get(id);
+			if (row) row.nextWakeAtMs = startAtMs;
+			return id;
+		}
 		if (start === 'now') await this.command(id, { kind: 'start' });
 		return id;
 	}
@@ -163,7 +173,11 @@ export class People {
 				await this.command(rollout.id, { kind: 'rollback' });
 			else if (rollout.state === 'Paused' && may('resume'))
 				await this.command(rollout.id, { kind: 'resume', reasons: [] });
+			// It waits for its turn, not for a person.
+			else if (rollout.state === 'Queued') continue;
 			else if (may('start')) await this.command(rollout.id, { kind: 'start' });
+			else if (waitsFor !== null && round % 16 === 15 && may('abort'))
+				await this.command(rollout.id, { kind: 'abort' });
 			else if (waitsFor !== null && may('advance'))
 				await this.command(rollout.id, { kind: 'advance', force: round % 3 === 2, reason: 'enough seen' });
 		}

@@ -47,6 +47,13 @@ export interface RolloutPlan {
 	readonly start: 'now' | 'by-hand';
 }
 
+/** Another rollout of a group, of a version of its own, which may find it busy. */
+export interface FollowerPlan extends RolloutPlan {
+	readonly busy: 'queue' | 'supersede';
+	/** It is to start that long after it was made, where it finds the group free; null: at once. */
+	readonly startInMs: number | null;
+}
+
 /** Everything about a world that its seed decides before it begins. */
 export interface WorldPlan {
 	readonly seed: number;
@@ -62,6 +69,7 @@ export interface WorldPlan {
 	/** All agents prove a version first. */
 	readonly baseline: boolean;
 	readonly rollouts: readonly RolloutPlan[];
+	readonly followers?: readonly FollowerPlan[];
 	readonly faults: FaultPlan;
 	/** Mean virtual ms between two commands of an operator. */
 	readonly commandEveryMs: number;
@@ -97,6 +105,8 @@ export function planWorld(seed: number): WorldPlan {
 		secondGroup: second,
 		baseline: chance.chance(0.7),
 		rollouts: planRollouts(chance, second > 0),
+		// With a stream of their own, so that the rest of a seed's world is what it was without them.
+		followers: planFollowers(new Streams(seed).named('followers')),
 		faults: planFaults(chance),
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
 		nervous: chance.pick([0, 0, 0.1, 0.4]),
@@ -160,6 +170,16 @@ function badOutcome(chance: Stream): Outcome {
 function planRollouts(chance: Stream, two: boolean): RolloutPlan[] {
 	const first = planRollout(chance, 0, 0);
 	return two ? [first, planRollout(chance, 1, chance.between(0, 20_000))] : [first];
+}
+
+function planFollowers(chance: Stream): FollowerPlan[] {
+	const count = chance.chance(0.4) ? chance.whole(1, 3) : 0;
+	return Array.from({ length: count }, () => ({
+		// Before the trouble ends, whatever else the seed says.
+		...planRollout(chance, 0, chance.between(1_000, 40_000)),
+		busy: chance.pick(['queue', 'supersede'] as const),
+		startInMs: chance.chance(0.3) ? chance.whole(1, 40) * 1_000 : null,
+	}));
 }
 
 function planRollout(chance: Stream, group: 0 | 1, startMs: number): RolloutPlan {

@@ -47,6 +47,8 @@ async function trouble(world: World): Promise<void> {
 	const { plan, schedule, people } = world;
 	world.startFaults();
 	for (const rollout of plan.rollouts) schedule.after(rollout.startMs, null, () => void world.begin(rollout));
+	for (const [index, follower] of (plan.followers ?? []).entries())
+		schedule.after(follower.startMs, null, () => void world.follow(follower, index));
 	const chance = world.streams.named('meddling');
 	const meddle = () => {
 		if (!Number.isFinite(plan.commandEveryMs)) return;

@@ -17,7 +17,7 @@ import { SimEngine } from './engines.js';
 import { Faults } from './faults.js';
 import { SimGateway } from './gateways.js';
 import { People } from './people.js';
-import type { RolloutPlan, WorldPlan } from './plan.js';
+import type { FollowerPlan, RolloutPlan, WorldPlan } from './plan.js';
 import { Schedule } from './schedule.js';
 import { SimProcess } from './sim_process.js';
 import { Streams } from './streams.js';
@@ -32,6 +32,7 @@ export interface WorldOptions {
 
 const texts = {
 	baseline: 'receivers: {nop: {}}\n# baseline\n',
+	next: 'receivers: {nop: {}}\n# next\n',
 	first: 'receivers: {nop: {}}\n# new version\n',
 	second: 'receivers: {nop: {}}\n# new version of the second group\n',
 } as const;
@@ -50,7 +51,7 @@ export class World {
 	readonly faults: Faults;
 	readonly checkers: Checkers;
 	groups: readonly [GroupId, GroupId] | null = null;
-	versions: { baseline: VersionId; new: readonly [VersionId, VersionId] } | null = null;
+	versions: { baseline: VersionId; new: readonly [VersionId, VersionId]; next: readonly VersionId[] } | null = null;
 	/** Seqs that gateways were permitted to send, by agent and hash. */
 	readonly #permitted = new Map<string, number>();
 	/** Offers on their way, by connection. */
@@ -150,6 +151,7 @@ export class World {
 		this.versions = {
 			baseline: await rows.publish(texts.baseline),
 			new: [await rows.publish(texts.first), await rows.publish(texts.second)],
+			next: await Promise.all((this.plan.followers ?? []).map((_, index) => rows.publish(`${texts.next}# ${index}\n`))),
 		};
 		await this.runFor(6_000);
 		await this.#assignGroups();
@@ -174,6 +176,16 @@ export class World {
 			await this.people.care(rounds);
 			await this.runFor(4_000, () => this.allEnded());
 		}
+	}
+
+	/** As `begin`, of a version that nobody else rolls out. */
+	async follow({ busy, startInMs, ...plan }: FollowerPlan, index: number): Promise<void> {
+		const { baseline, next } = this.versions ?? {};
+		const versionId = next?.[index];
+		if (!this.groups || !baseline || !versionId) throw new Error('the world was not prepared');
+		const spec = { ...plan.spec, rollbackTo: plan.rollbackToBaseline ? baseline : null };
+		const wanted = { groupId: this.groups[plan.group], versionId, start: plan.start, busy };
+		await this.people.create({ ...wanted, spec, startInMs });
 	}
 
 	async begin(plan: RolloutPlan, busy: 'refuse' | 'queue' | 'supersede' = 'refuse'): Promise<RolloutId | null> {
