@@ -130,6 +130,8 @@ export const rollout = rolloutSummary
 		nextWakeAt: instant.nullable(),
 		bakedMs: ms,
 		noWayBack: count,
+		/** What its start was bound to; null: it was made without, as retries and rollbacks are. */
+		plan: z.object({ digest: z.string(), eligible: count, expiresAt: instant, risks: z.array(z.string()) }).nullable(),
 		back: z.object({ todo: count, inFlight: count, confirmed: count, listed: count }),
 		/** Commands its state allows now. */
 		commands: z.array(commandKind),

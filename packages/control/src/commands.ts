@@ -8,6 +8,7 @@ import { type ControlError, notFound, type Outcome, refuse } from './errors.js';
 import { followUp } from './follow_up.js';
 import { hint } from './hints.js';
 import { toGates } from './new_rollout.js';
+import { boundAtStart } from './plans.js';
 import type { ControlDeps } from './ports.js';
 import { possibleCommands } from './possible_commands.js';
 import { resolveAgents } from './references.js';
@@ -96,6 +97,8 @@ async function send(deps: ControlDeps, caller: Caller, kind: Kind, given: Comman
 		return ok({ decided: true, created: true, command: null, rollout: shown.value, links: rolloutLinks(made.value) });
 	}
 	if (!commandAllowed(rollout, kind)) return refuseIllegal(rollout, kind);
+	const bound = kind === 'start' ? await boundAtStart(deps.store, rollout, given.replan === true) : ok(null);
+	if (!bound.ok) return bound;
 	const args = await toArgs(deps, given);
 	if (!args.ok) return args;
 	const id = await writeCommand(deps, caller, { rollout, kind, args: args.value });

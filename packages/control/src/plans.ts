@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import type { AnswerOf, InputOf, RolloutPlan, VersionComparison } from '@ampora/api-contract';
 import { type ConfigDocument, parseConfig } from '@ampora/collector-config';
 import {
+	type Approval,
 	canonicalJson,
 	type Forecast,
 	forecast,
 	type GateForecast,
 	gateNames,
+	type Rollout,
 	type RolloutSpec,
 	type StepForecast,
 	voidedBy,
@@ -218,20 +220,29 @@ const advisoryGates = ({ steps }: Forecast): readonly string[] =>
 			.map(([gate]) => `${gate} in step ${index + 1}`),
 	);
 
+/** What somebody agreed to. */
+interface Bound extends Approval, NonNullable<Approval['grounds']> {
+	readonly spec: RolloutSpec;
+}
+
+function boundOf({ content, createdAt }: PlanRow): Bound {
+	const { terms, lacking, foreseen } = content as PlanContent;
+	const { selector, spec, risks } = terms;
+	return { selector, spec, risks, lacking, eligible: foreseen.eligible, untilMs: createdAt.getTime() + planLastsMs };
+}
+
 /** What is no longer as it was planned, in words; empty: it binds. */
-function changesSince(plan: PlanRow, now: Made, nowMs: number): readonly string[] {
-	const before = plan.content as PlanContent;
+function changesSince(before: Bound, now: Made, nowMs: number): readonly string[] {
 	const { terms, lacking, foreseen } = now.content;
-	const untilMs = plan.createdAt.getTime() + planLastsMs;
-	const newRisks = terms.risks.filter((risk) => !before.terms.risks.includes(risk));
-	const goneRisks = before.terms.risks.filter((risk) => !terms.risks.includes(risk));
+	const newRisks = terms.risks.filter((risk) => !before.risks.includes(risk));
+	const goneRisks = before.risks.filter((risk) => !terms.risks.includes(risk));
 	const newLacking = lacking.filter((component) => !before.lacking.includes(component));
 	const changed = (what: string, a: unknown, b: unknown): readonly string[] =>
 		canonicalJson(a) === canonicalJson(b) ? [] : [what];
 	return [
-		...voidedBy({ eligible: before.foreseen.eligible, untilMs }, { eligible: foreseen.eligible, nowMs }),
-		...changed('the selector of the group is another one', before.terms.selector, terms.selector),
-		...changed('how it would be done has changed', before.terms.spec, terms.spec),
+		...voidedBy(before, { eligible: foreseen.eligible, nowMs }),
+		...changed('the selector of the group is another one', before.selector, terms.selector),
+		...changed('how it would be done has changed', before.spec, terms.spec),
 		...newRisks.map((risk) => `a new risk: ${risk}`),
 		...goneRisks.map((risk) => `a risk that is no more: ${risk}`),
 		...newLacking.map((component) => `agents that lack ${component} have come`),
@@ -250,10 +261,9 @@ export async function boundBy(
 		const message = `plan ${plan.id} is for another group or version`;
 		return refuse('invalid-argument', message, { details: { field: 'plan', plan: plan.id } });
 	}
-	const { firstAgentAlone: _, ...strategy } = plan.spec.strategy;
 	const nowMs = await repositories.rollouts.databaseNowMs();
-	const now = await makePlan(repositories, { group, version, spec: { ...plan.spec, strategy } });
-	const changes = changesSince(plan, now, nowMs);
+	const now = await makePlan(repositories, { group, version, spec: askedOf(plan.spec) });
+	const changes = changesSince(boundOf(plan), now, nowMs);
 	if (changes.length > 0 && !replan) {
 		const message = `plan ${plan.id} does not hold any more: ${changes.join('; ')}`;
 		return refuse('plan-void', message, { details: { plan: plan.id, changes } });
@@ -261,14 +271,49 @@ export async function boundBy(
 	return ok(approvedSpec(now, nowMs));
 }
 
+/** Without what a plan adds by itself. */
+function askedOf({ strategy: { firstAgentAlone: _, ...strategy }, ...spec }: RolloutSpec): RolloutSpec {
+	return { ...spec, strategy };
+}
+
+/**
+ * Before a rollout is started by hand: does what it was created on still hold? The engine looks again at how many agents there are and
+ * at the time. `replan` binds it to what is so now.
+ */
+export async function boundAtStart(
+	store: Repositories,
+	{ id, groupId, versionId, spec }: Rollout,
+	replan: boolean,
+): Outcome<null> {
+	const { approved, ...own } = spec;
+	const [group, version, nowMs] = await Promise.all([
+		store.groups.find({ id: groupId }),
+		store.configurations.findVersion({ id: versionId }, false),
+		store.rollouts.databaseNowMs(),
+	]);
+	if (!approved?.grounds || group === null || version === null) return ok(null);
+	const untilMs = Math.max(approved.untilMs, (own.startAtMs ?? 0) + planLastsMs);
+	const now = await makePlan(store, { group, version, spec: askedOf(own) });
+	const changes = changesSince({ ...approved, ...approved.grounds, untilMs, spec: own }, now, nowMs);
+	if (changes.length > 0 && !replan) {
+		const message = `what rollout ${id} was created on does not hold any more: ${changes.join('; ')}`;
+		return refuse('plan-void', message, { details: { rollout: id, changes } });
+	}
+	if (replan) await store.rollouts.rebind(id, approvedSpec(now, nowMs));
+	return ok(null);
+}
+
 /** What a rollout without a plan of its own is bound to: what is so now. */
 export async function boundNow(repositories: Repositories, planning: Planning): Promise<RolloutSpec> {
 	return approvedSpec(await makePlan(repositories, planning), await repositories.rollouts.databaseNowMs());
 }
 
-const approvedSpec = ({ spec, content }: Made, nowMs: number): RolloutSpec => ({
+const approvedSpec = ({ spec, digest, content: { terms, lacking, foreseen } }: Made, nowMs: number): RolloutSpec => ({
 	...spec,
-	approved: { eligible: content.foreseen.eligible, untilMs: nowMs + planLastsMs },
+	approved: {
+		...{ eligible: foreseen.eligible, untilMs: nowMs + planLastsMs, digest },
+		grounds: { selector: terms.selector, risks: terms.risks, lacking },
+	},
 });
 
 function toGateForecast(gate: GateForecast): RolloutPlan['steps'][number]['gates'][number]['step'] {

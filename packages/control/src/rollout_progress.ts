@@ -14,6 +14,8 @@ import {
 	type StepSize,
 	type Strategy,
 	stateCounts,
+	stepCount,
+	stepSpecAt,
 	stepsAhead,
 	type TargetState,
 } from '@ampora/rollout';
@@ -26,18 +28,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 /** Cumulative size of one step as it was asked for. */
-function askedSize(strategy: Strategy, index: number): string {
-	switch (strategy.kind) {
-		case 'batch':
-			return String((index + 1) * strategy.batchSize);
-		case 'percentage':
-			return `${strategy.percentages[index] ?? 100} %`;
-		case 'canary': {
-			const size = strategy.steps[index]?.size;
-			return size === undefined ? '100 %' : sizeText(size);
-		}
-	}
-}
+const askedSize = (strategy: Strategy, index: number): string => sizeText(stepSpecAt(strategy, index).size);
 
 /** Steps that are still to come: as planned once the group is known, as asked for before. */
 export function stepsToCome(rollout: Rollout, steps: readonly Step[]): readonly PlannedStep[] {
@@ -46,16 +37,9 @@ export function stepsToCome(rollout: Rollout, steps: readonly Step[]): readonly 
 	}
 	const { strategy } = rollout.spec;
 	if (strategy.kind === 'batch') return [];
-	const count = strategy.kind === 'canary' ? strategy.steps.length : strategy.percentages.length;
-	return Array.from({ length: count }, (_, index) => ({
-		index,
-		name: strategy.kind === 'canary' ? (strategy.steps[index]?.name ?? null) : null,
-		size:
-			strategy.kind === 'canary'
-				? (strategy.steps[index]?.size ?? { kind: 'percent', value: 100 })
-				: { kind: 'percent', value: strategy.percentages[index] ?? 100 },
-		dwellMs: strategy.kind === 'canary' ? (strategy.steps[index]?.dwellMs ?? 0) : strategy.dwellMs,
-		quota: 0,
+	return Array.from({ length: stepCount(strategy, 0) }, (_, index) => ({
+		...{ index, quota: 0 },
+		...stepSpecAt(strategy, index),
 	}));
 }
 

@@ -142,11 +142,18 @@ export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, 
 		nextWakeAt: row.nextWakeAt?.toISOString() ?? null,
 		bakedMs: Math.round(rollout.bakedMs),
 		noWayBack: rollout.noWayBack,
+		plan: planView(rollout.spec),
 		back: rollout.back,
 		commands: [...possibleCommands(rollout)],
 		seq: rollout.seq,
 		links: rolloutLinks(id),
 	});
+}
+
+function planView({ approved }: Rollout['spec']): RolloutAnswer['plan'] {
+	if (!approved?.digest) return null;
+	const { digest, eligible, untilMs, grounds } = approved;
+	return { digest, eligible, expiresAt: new Date(untilMs).toISOString(), risks: [...(grounds?.risks ?? [])] };
 }
 
 const targetBack = (back: Back | null): string | null => {

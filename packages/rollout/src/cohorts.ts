@@ -105,7 +105,7 @@ export interface StepSpec {
 }
 
 /** What there is to one step; sizes are cumulative. */
-function stepSpecAt(strategy: Strategy, index: number): StepSpec {
+export function stepSpecAt(strategy: Strategy, index: number): StepSpec {
 	const own = ownStepAt(strategy, Math.max(0, index - aheadOf(strategy)));
 	return index < aheadOf(strategy) ? { ...own, name: 'first-agent', size: { kind: 'count', value: 1 } } : own;
 }

@@ -10,7 +10,7 @@ export {
 	windowProblem,
 	windowState,
 } from './change_windows.js';
-export { type PlannedStep, stepsAhead } from './cohorts.js';
+export { type PlannedStep, stepCount, stepSpecAt, stepsAhead } from './cohorts.js';
 export { decide } from './decide.js';
 export type * from './decision.js';
 export { changedTargetsMax, pageTargetsMax, quietTickMs, tickIntervalMs } from './decision.js';

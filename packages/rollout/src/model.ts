@@ -133,6 +133,15 @@ export interface Approval {
 	readonly eligible: number;
 	/** It lapses then, ms of the database's clock. */
 	readonly untilMs: number;
+	/** sha256 of all terms, hex; absent in what was approved before they were kept. */
+	readonly digest?: string;
+	/** What else was approved, compared by whoever knows versions and components when somebody asks for the start. */
+	readonly grounds?: {
+		readonly selector: string | null;
+		readonly risks: readonly string[];
+		/** Components that agents lacked. */
+		readonly lacking: readonly string[];
+	};
 }
 
 /** k agents count against the gate, among N. */

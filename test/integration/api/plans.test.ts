@@ -122,3 +122,35 @@ test('binds the rollout that is created by it, until the group is another one', 
 	const rollout = await stage.must('getRollout', { params: { rollout: made.id } });
 	expect(rollout.spec.seed).toBe(plan.spec.seed);
 });
+
+test('what a rollout was created on is looked at again when it is started by hand', async () => {
+	const active = await stage.must('listRollouts', { query: { active: 'true' } });
+	for (const { id } of active.items) {
+		await stage.database.sql.query(`update rollout set state = 'Cancelled', ended_at = now() where id = $1`, [id]);
+	}
+	const { id } = await stage.must('createRollout', { body: { ...asked, start: 'manual' } });
+	const { plan } = await stage.must('getRollout', { params: { rollout: id } });
+	expect(plan).toMatchObject({ eligible: 51, risks: ['unknown-catalogue'] });
+	expect(plan.digest).toMatch(/^[0-9a-f]{64}$/);
+
+	// One of them stands elsewhere: going to edge@2 changes its way to its server.
+	const third = `(select id from configuration_version where number = 3)`;
+	await stage.database.sql.query(`update assignment set version_id = ${third} where agent_id = $1`, [agents[0]]);
+	await join(20);
+	const params = { rollout: id };
+	const refused = await stage.call('startRollout', { params, body: {} });
+	expect(refused).toMatchObject({ status: 409, body: { code: 'plan-void' } });
+	expect(refused.body.details.changes).toEqual([
+		'71 agents are to be pushed, 51 were when it was planned',
+		'how it would be done has changed',
+		'a new risk: management-path',
+		'a new risk: gates-advisory',
+	]);
+	expect((await stage.must('getRollout', { params })).plan).toEqual(plan);
+
+	expect((await stage.call('startRollout', { params, body: { replan: true } })).status).toBe(202);
+	const bound = await stage.must('getRollout', { params });
+	expect(bound.plan.eligible).toBe(71);
+	expect(bound.plan.digest).not.toBe(plan.digest);
+	expect(bound.steps[0]).toMatchObject({ name: 'first-agent' });
+});

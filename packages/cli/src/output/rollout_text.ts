@@ -104,6 +104,8 @@ export function rolloutText(rollout: RolloutAnswer): string {
 		['ended', when(rollout.endedAt)],
 		...(rollout.rollbackOf === null ? [] : [['rollback of', rollout.rollbackOf] as const]),
 		...(rollout.rolledBackBy === null ? [] : [['rolled back by', rollout.rolledBackBy] as const]),
+		['plan', rollout.plan?.digest.slice(0, 12) ?? null],
+		['risks', rollout.plan?.risks.join(', ')],
 		['commands', rollout.commands.join(', ')],
 	]);
 	const fired = rollout.evidence.map(

@@ -89,6 +89,7 @@ export function rolloutMessage(rollout: RolloutAnswer): Rollout {
 				? undefined
 				: { min: duration(rollout.timeLeft.minMs), max: duration(rollout.timeLeft.maxMs) },
 		noWayBack: rollout.noWayBack,
+		plan: rollout.plan === null ? undefined : { ...rollout.plan, expiresAt: instant(rollout.plan.expiresAt) },
 	};
 }
 
