@@ -119,6 +119,23 @@ describe('what a diff means', () => {
 	});
 });
 
+describe('a secret that comes with a whole component', () => {
+	it.each(['password', 'pwd', 'api_key', 'instrumentation_key', 'x-honeycomb-team', 'signing_key', 'bearer_token'])(
+		'is hidden under %s, whether it comes or goes',
+		(key) => {
+			const more = documentOf(
+				`${yaml('endpoint: https://a.example.com')}processors: {x: {deep: [{${key}: open-sesame}]}}`,
+			);
+			for (const edits of [diffConfigs(before, more), diffConfigs(more, before)]) {
+				expect(edits).toHaveLength(1);
+				const shown = JSON.stringify(edits.map(showEdit));
+				expect(shown).toContain('(hidden)');
+				expect(shown).not.toContain('open-sesame');
+			}
+		},
+	);
+});
+
 describe('a version beside the one before', () => {
 	const files = (body: string) => [{ name: 'edge.yaml', body }];
 

@@ -2,7 +2,7 @@ import type { ConfigNode, ScalarValue } from './document.js';
 import type { Path } from './findings.js';
 
 const secretKey =
-	/(passw(or)?d|passphrase|secret|token|credential|api[-_.]?key|access[-_.]?key|account[-_.]?key|private[-_.]?key|license[-_.]?key|shared[-_.]?key|authorization|cookie|bearer|signature|sas[-_.]?(key|url)|connection[-_.]?string|(^|_)dsn$|(^|_)key_?pem$)/i;
+	/(passw(or)?d|passphrase|secret|token|credential|api[-_.]?key|access[-_.]?key|account[-_.]?key|private[-_.]?key|license[-_.]?key|shared[-_.]?key|(encryption|signing|auth|instrumentation|ingest(ion)?|integration|write)[-_.]?key|honeycomb-team|^pass$|pwd$|^community$|authorization|cookie|bearer|signature|sas[-_.]?(key|url)|connection[-_.]?string|(^|_)dsn$|(^|_)key_?pem$)/i;
 /** They say where a secret is, or how it is got, and are none. */
 const noSecret =
 	/(file|path|url|uri|dir|ttl|timeout|interval|expiration|enabled|name|id|type|length|size|limit|header|field|from|ref|attribute|attributes|source|sources|context)s?$/i;
