@@ -173,6 +173,12 @@ function aboveThreshold({ spec, acceptedSeq }: Rollout, gate: GateName, cohort: 
 	return k > 0 && !few && 100 * k > spec.gates[gate].thresholdPercent * n ? `${k} of ${n}` : null;
 }
 
+/** Agents the steps up to `last` were to have, or have: fewer than a gate's `minSample` are judged by nobody. */
+const sampleOf = ({ steps }: RolloutRow, first: number, last: number): number =>
+	steps
+		.filter(({ index }) => index >= first && index <= last)
+		.reduce((sum, { quota, counters }) => sum + Math.max(quota, stateSum(counters.states)), 0);
+
 /** No gate is above its threshold, in the step or in the whole rollout, when the next step or the bake begins. */
 export const R5: Check = (seen, { db }) => {
 	if (seen.kind !== 'committed') return null;
@@ -184,8 +190,11 @@ export const R5: Check = (seen, { db }) => {
 	const after = db.rollout(decision.rollout.id);
 	if (after === null) return null;
 	const reached = targetsOf(after).filter(({ step }) => step !== null && step <= ending);
-	for (const cohort of [reached, reached.filter(({ step }) => step === ending)]) {
+	for (const first of [0, ending]) {
+		const cohort = reached.filter(({ step }) => (step ?? 0) >= first);
+		const sample = sampleOf(after, first, ending);
 		for (const gate of gates) {
+			if (sample < (decision.rollout.spec.gates[gate].minSample ?? 0)) continue;
 			const figures = aboveThreshold(decision.rollout, gate, cohort);
 			if (figures !== null) return `step ${ending} was left with ${gate} at ${figures}`;
 		}

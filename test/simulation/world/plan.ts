@@ -94,7 +94,7 @@ export function planWorld(seed: number): WorldPlan {
 	const count = agentCount(chance);
 	const badShare = chance.pick([0, 0, 0.05, 0.15, 0.4, 0.9]);
 	const second = chance.chance(0.25) && count >= 6 ? Math.floor(count / 3) : 0;
-	return {
+	return pace(seed, {
 		seed,
 		gateways: chance.whole(2, 3),
 		engines: 2,
@@ -110,7 +110,27 @@ export function planWorld(seed: number): WorldPlan {
 		faults: planFaults(chance),
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
 		nervous: chance.pick([0, 0, 0.1, 0.4]),
-	};
+	});
+}
+
+/** What a world adds to how fast and how strictly its rollouts go, by a chance of its own: the rest of a seed stays what it was. */
+function pace(seed: number, plan: WorldPlan): WorldPlan {
+	const chance = new Streams(seed).named('pace');
+	const zones = chance.pick([0, 1, 3, 6]);
+	const spreadBy = chance.chance(0.5) ? 'zone' : null;
+	const minSample = chance.pick([0, 0, 3, 8, 1_000]);
+	const progressDeadlineMs = chance.pick([10_000, 60_000, 1_800_000]);
+	const agents = plan.agents.map((agent) =>
+		zones === 0 || chance.chance(0.1) ? agent : { ...agent, zone: `zone-${chance.below(zones)}` },
+	);
+	const rollouts = plan.rollouts.map((rollout): RolloutPlan => {
+		const { gates } = rollout.spec;
+		const judged: Record<GateName, GateSpec> = { ...gates };
+		for (const gate of Object.keys(gates) as GateName[])
+			if (chance.chance(0.5)) judged[gate] = { ...gates[gate], minSample };
+		return { ...rollout, spec: { ...rollout.spec, spreadBy, progressDeadlineMs, gates: judged } };
+	});
+	return { ...plan, agents, rollouts };
 }
 
 function agentCount(chance: Stream): number {
