@@ -9,6 +9,8 @@ export interface StageOptions extends Omit<StackOptions, 'databaseUrl' | 'redisU
 	/** Connected before the first test. */
 	readonly agents: number;
 	readonly heartbeatMs?: number;
+	/** Further attributes of the agents; of a list each takes one in turn. */
+	readonly attributes?: Readonly<Record<string, string | readonly string[]>>;
 	/** From it follow the agents' uids, and with a rollout's seed the order of any rollout. */
 	readonly seed: number;
 }
@@ -50,14 +52,14 @@ export function useStage(options: StageOptions | (() => Promise<StageOptions>)):
 }
 
 async function setUp(options: StageOptions, ends: (() => Promise<void>)[], keepLogs: () => boolean): Promise<Stage> {
-	const { agents, heartbeatMs = 10_000, seed, ...wanted } = options;
+	const { agents, heartbeatMs = 10_000, seed, attributes = {}, ...wanted } = options;
 	const servers = await startOwnServers();
 	ends.push(() => servers.stop());
 	const stack = await startStack({ ...wanted, ...servers });
 	ends.push(() => stack.stop({ keepLogs: keepLogs() }));
 	const fleet = await FleetProcess.start({ url: stack.opampUrl, seed, token: stack.tokens.enrollment });
 	ends.push(() => fleet.terminate());
-	await fleet.add({ count: agents, heartbeatMs });
+	await fleet.add({ count: agents, heartbeatMs, attributes });
 	await fleet.launch(connectsPerSecond);
 	await fleet.until(({ connected }) => connected === agents, 60_000);
 	return {
