@@ -53,6 +53,31 @@ const patientGates: RolloutSpec['gates'] = {
 	'unhealthy-ratio': { thresholdPercent: 20, windowMs: 2_000 },
 };
 
+/** One zone in ten is slow to answer: its agents would gather until they have every slot there is. */
+async function noMoreThanAQuarterOfAZoneIsInFlight(feature: Feature): Promise<void> {
+	const isSlow = (index: number): boolean => index % 10 === 0;
+	const on = await Directed.set({
+		agents: 80,
+		zone: (index) => (isSlow(index) ? 'slow' : 'quick'),
+		outcome: (index) => (isSlow(index) ? { kind: 'applied', afterMs: 10_000 } : { kind: 'instant' }),
+		spec: { gates: patientGates, spreadBy: 'zone', ...feature },
+	});
+	const id = await on.begin();
+	const slow = new Set(on.world.agents.flatMap((_, index) => (isSlow(index) ? [on.agentId(index)] : [])));
+	let most = 0;
+	await on.until(
+		'everybody has it',
+		() => {
+			const waiting = on.targets(id).filter(({ agentId, state }) => slow.has(agentId) && state === 'Applying');
+			most = Math.max(most, waiting.length);
+			return on.rollout(id).state === 'Completed';
+		},
+		300,
+	);
+	expect(most, 'slow agents in flight').toBe(2);
+	await on.expectRest();
+}
+
 /** Nobody ever answers: after a resume the deadline runs anew, and no sooner than that it pauses again. */
 async function aResumeStartsTheDeadlineAgain(feature: Feature): Promise<void> {
 	const on = await Directed.set({
@@ -94,6 +119,13 @@ describe.each([
 		{ progressDeadlineMs: 60_000 },
 		{ progressDeadlineMs: 36_000_000 },
 		/not within 90 s: Paused/,
+	],
+	[
+		'a quarter of a zone at most is in flight where nobody says how many',
+		noMoreThanAQuarterOfAZoneIsInFlight,
+		{ maxInFlight: null },
+		{ maxInFlight: 4 },
+		/slow agents in flight/,
 	],
 ] as const)('%s', (_, scenario, feature, without, lacks) => {
 	test('holds', () => scenario(feature));

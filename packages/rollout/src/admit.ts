@@ -1,4 +1,4 @@
-import { inFlightCap } from './cohorts.js';
+import { domainCap, inFlightCap } from './cohorts.js';
 import type { Draft } from './draft.js';
 import { defer } from './fold.js';
 import { dispatched } from './fold_context.js';
@@ -6,7 +6,7 @@ import type { AgentFacts, Step, Target, TargetView } from './model.js';
 import { isFirstStep, snapshotNeeds } from './needs.js';
 import { hasApplied, provenBefore, skipReason } from './plan.js';
 import { placesLate } from './steps.js';
-import { eligibleOf, inFlightOf, membersOf } from './tally.js';
+import { eligibleOf, inFlightIn, inFlightOf, membersOf } from './tally.js';
 
 /** Places candidates in the current step, in rank order; those without a session are `Deferred` and keep their rank. */
 export function fillStep(draft: Draft): void {
@@ -76,16 +76,21 @@ const wantedAny = (draft: Draft): boolean => snapshotNeeds(draft.snapshot.rollou
 /** Admits candidates in rank order while a slot is free: writes their assignments (R1, R4). */
 export function admitTargets(draft: Draft): void {
 	let free = freeSlots(draft);
-	const candidates = admissible(draft);
-	for (const view of candidates) {
+	let passedOver = false;
+	for (const view of admissible(draft)) {
 		if (free <= 0) break;
 		const { target } = draft.find(view.target.agentId) ?? view;
+		if (isDomainFull(draft, target)) {
+			passedOver = true;
+			continue;
+		}
 		const admitted = admitOne(draft, target, view.facts);
 		if (admitted) free -= 1;
 	}
 	const { admit } = draft.snapshot;
 	const wanted = snapshotNeeds(draft.snapshot.rollout, draft.snapshot.steps).admit;
-	if (free > 0 && admit.length > 0 && admit.length >= wanted && waiting(draft) > 0) draft.more = true;
+	// Behind agents of a full domain others may wait: an answer from that domain brings the next look.
+	if (free > 0 && !passedOver && admit.length > 0 && admit.length >= wanted && waiting(draft) > 0) draft.more = true;
 }
 
 const waiting = (draft: Draft): number =>
@@ -100,6 +105,12 @@ function admissible(draft: Draft): readonly TargetView[] {
 		.filter(({ target }) => target.state === 'Pending' && target.step !== null && target.seq === null)
 		.filter(({ target }) => !draft.unquarantine.includes(target.agentId))
 		.toSorted((a, b) => a.target.rank - b.target.rank);
+}
+
+/** Has its failure domain as many agents in flight as it may have (R4). */
+function isDomainFull({ rollout, steps }: Draft, { domain }: Target): boolean {
+	const of = domain === undefined ? undefined : rollout.domains?.[domain];
+	return domain !== undefined && of !== undefined && inFlightIn(domain, steps) >= domainCap(rollout.spec, of.agents);
 }
 
 /** Slots left under the cap. The first step starts with one and grows with what was applied: 1, 2, 4, … */

@@ -192,3 +192,11 @@ export function inFlightCap(spec: RolloutSpec, eligible: number): number {
 	if (spec.maxInFlight !== null) return spec.maxInFlight;
 	return Math.min(defaultInFlightMax, Math.max(1, Math.floor((defaultInFlightPercent * eligible) / 100)));
 }
+
+const domainInFlightPercent = 25;
+
+/** How many of them may be in one failure domain of so many agents: who names a `maxInFlight` has said all there is to say. */
+export function domainCap(spec: RolloutSpec, agents: number): number {
+	if (!spec.spreadBy || spec.maxInFlight !== null) return Number.MAX_SAFE_INTEGER;
+	return Math.max(1, Math.floor((domainInFlightPercent * agents) / 100));
+}

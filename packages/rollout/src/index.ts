@@ -37,7 +37,16 @@ export {
 	validateSpec,
 } from './spec.js';
 export { populationOf } from './steps.js';
-export { emptyBack, emptyCounters, isTouched, membersOf, stateCounts, tally, touchedOf } from './tally.js';
+export {
+	emptyBack,
+	emptyCounters,
+	isTouched,
+	membersOf,
+	stateCounts,
+	tally,
+	touchedOf,
+	withoutUnsent,
+} from './tally.js';
 export {
 	type CommandPlace,
 	commandAllowed,

@@ -169,6 +169,8 @@ export interface StepCounters {
 	readonly states: Readonly<Record<TargetState, number>>;
 	/** Assignment written, no answer yet: admitted and not offered, or `Applying`. What `maxInFlight` bounds. */
 	readonly inFlight: number;
+	/** The same by failure domain, as `Target.domain` numbers them; those with none in flight are left out. Absent: not spread. */
+	readonly inFlightByDomain?: Readonly<Record<number, number>>;
 	/** Pushed and without a verdict. */
 	readonly unanswered: number;
 	/** Applied, healthy as before, effective config not contradicting. */
@@ -259,6 +261,8 @@ export interface Rollout {
 	readonly acceptedSeq: Readonly<Partial<Record<GateName, number>>>;
 	/** Members that are in no step yet, by state; with the steps' counters this is the whole group. */
 	readonly unplaced: Readonly<Record<TargetState, number>>;
+	/** Failure domains of a rollout that is spread, with how many agents stand in each. Absent: not spread. */
+	readonly domains?: readonly Domain[];
 	/** Targets that never proved a version, counted at planning. */
 	readonly noWayBack: number;
 	/** Candidates ranked at the start: whoever ranks from here on joined later and comes with the last step. */
@@ -281,6 +285,12 @@ export interface Rollout {
 	readonly closed?: Closed | null;
 	/** It was made to take this rollout's place. */
 	readonly supersedes?: RolloutId | null;
+}
+
+export interface Domain {
+	/** Value of the attribute; null: agents that have none. */
+	readonly name: string | null;
+	readonly agents: number;
 }
 
 export interface BackCounters {
@@ -311,6 +321,8 @@ export interface Target {
 	/** Place in the order; joiners rank after everyone present at the start. */
 	readonly rank: number;
 	readonly step: number | null;
+	/** Its failure domain, an index of `Rollout.domains`; absent: not spread. */
+	readonly domain?: number;
 	readonly state: TargetState;
 	readonly reason: string | null;
 	/** The agent's own error text, of a failed or reverted apply. */

@@ -5,8 +5,8 @@ import { eligibleOf, inFlightOf, membersOf } from './tally.js';
 
 /** A group is planned in one go: ranks need all its members. */
 export const plannedMembersMax = 1_000_000;
-/** Agents without a session need no slot: this many more than there are slots are looked at. */
-const offlinePage = 500;
+/** Agents without a session, or of a full failure domain, take no slot: this many more than there are slots are looked at. */
+const beyondSlots = 500;
 
 const nothing: SnapshotNeeds = { members: 0, fill: 0, admit: 0, back: 0 };
 
@@ -51,12 +51,13 @@ export const isFirstStep = (step: Step, steps: readonly Step[]): boolean =>
 function admitNeed(rollout: Rollout, steps: readonly Step[]): number {
 	const waiting = steps.reduce((sum, step) => sum + step.counters.states.Pending, 0);
 	const cap = inFlightCap(rollout.spec, eligibleOf(rollout, steps));
-	return Math.min(waiting, cap, pageTargetsMax);
+	const mayPassOver = rollout.domains !== undefined && rollout.spec.maxInFlight === null;
+	return Math.min(waiting, mayPassOver ? cap + beyondSlots : cap, pageTargetsMax);
 }
 
 function backNeed(rollout: Rollout, steps: readonly Step[]): number {
 	const free = backSlots(rollout, steps);
-	return free <= 0 ? 0 : Math.min(rollout.back.todo, free + offlinePage, pageTargetsMax);
+	return free <= 0 ? 0 : Math.min(rollout.back.todo, free + beyondSlots, pageTargetsMax);
 }
 
 /** Agents that may be sent their way back now. */

@@ -20,6 +20,7 @@ export function startRollout(draft: Draft, why: string, replan = false): Refusal
 		planned: plan.candidates,
 		nextRank: plan.nextRank,
 		noWayBack: plan.noWayBack,
+		...(plan.standing.length > 0 && { domains: plan.standing }),
 		startedAtMs: draft.nowMs,
 	});
 	if (plan.candidates > 0) begin(draft, why);
@@ -105,5 +106,9 @@ export function planJoiners(draft: Draft): void {
 	if (members.length === 0) return;
 	const plan = planTargets(rollout, members, rollout.nextRank);
 	for (const target of plan.targets) draft.addTarget(target);
-	draft.patch({ nextRank: plan.nextRank, noWayBack: rollout.noWayBack + plan.noWayBack });
+	draft.patch({
+		nextRank: plan.nextRank,
+		noWayBack: rollout.noWayBack + plan.noWayBack,
+		...(plan.standing.length > 0 && { domains: plan.standing }),
+	});
 }

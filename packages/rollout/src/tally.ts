@@ -106,7 +106,10 @@ export const workingCopy = ({ states, gates, ...sums }: StepCounters): WorkingCo
 /** Adds to (1) or takes from (-1) the counters of a step what one of its targets contributes. */
 export function tallyInto(counters: WorkingCounters, target: Target, acceptedSeq: AcceptedSeq, sign: 1 | -1): void {
 	counters.states[target.state] += sign;
-	if (isInFlight(target)) counters.inFlight += sign;
+	if (isInFlight(target)) {
+		counters.inFlight += sign;
+		if (target.domain !== undefined) countDomain(counters, target.domain, sign);
+	}
 	if (target.state === 'Applying') counters.unanswered += sign;
 	if (isWell(target)) counters.well += sign;
 	for (const gate of gateNames) {
@@ -120,6 +123,26 @@ export function tallyInto(counters: WorkingCounters, target: Target, acceptedSeq
 		sum.capable += sign * capable;
 	}
 }
+
+function countDomain(counters: WorkingCounters, domain: number, sign: 1 | -1): void {
+	const { [domain]: was = 0, ...others } = counters.inFlightByDomain ?? {};
+	const inFlight = was + sign;
+	const all = inFlight === 0 ? others : { ...others, [domain]: inFlight };
+	if (Object.keys(all).length > 0) counters.inFlightByDomain = all;
+	else delete counters.inFlightByDomain;
+}
+
+/** The step's counters once a target in flight was taken back before it was sent: what a store does by itself (R1). */
+export function withoutUnsent(counters: StepCounters, { domain }: Pick<Target, 'domain'>): StepCounters {
+	const left = workingCopy(counters);
+	left.inFlight -= 1;
+	if (domain !== undefined) countDomain(left, domain, -1);
+	return left;
+}
+
+/** Agents of one failure domain in flight, over all steps. */
+export const inFlightIn = (domain: number, steps: readonly Step[]): number =>
+	steps.reduce((sum, { counters }) => sum + (counters.inFlightByDomain?.[domain] ?? 0), 0);
 
 /** The counters of a step that holds these targets. */
 export function tally(targets: readonly Target[], acceptedSeq: AcceptedSeq): StepCounters {

@@ -42,12 +42,22 @@ waiting as (
 		watch = t.watch || '{"dispatches": 0, "dispatchAt": null, "waitedMs": 0, "waitingSince": null}'
 	from taken d
 	where t.rollout_id = $1 and t.agent_id = d.agent_id and t.seq is not null
-	returning t.step
+	returning t.step, t.watch ->> 'domain' as domain
+),
+freed as (
+	select step, sum(n)::int as n, jsonb_object_agg(domain, n) filter (where domain is not null) as domains
+	from (select step, domain, count(*)::int as n from waiting where step is not null group by step, domain) d
+	group by step
 ),
 counted as (
 	update rollout_step s set
 		counters = jsonb_set(s.counters, '{inFlight}', to_jsonb((s.counters ->> 'inFlight')::int - w.n))
-	from (select step, count(*)::int as n from waiting where step is not null group by step) w
+			|| case when w.domains is null then '{}' else jsonb_build_object('inFlightByDomain', (
+				select coalesce(jsonb_object_agg(d.key, d.value::int - coalesce((w.domains ->> d.key)::int, 0)), '{}')
+				from jsonb_each_text(s.counters -> 'inFlightByDomain') d
+				where d.value::int > coalesce((w.domains ->> d.key)::int, 0)
+			)) end
+	from freed w
 	where s.rollout_id = $1 and s.index = w.step
 )
 select array(select agent_id from taken) as taken;

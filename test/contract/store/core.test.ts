@@ -109,8 +109,9 @@ describe.each(adapters.slice(0, 2))('the core on $name', ({ open }) => {
 		const rows = await Promise.all(agents.map(({ agentId }) => stores.world.target(rolloutId, agentId)));
 		for (const step of snapshot.steps) {
 			const members = rows.flatMap((row) => (row?.target.step === step.index ? [row.target] : []));
-			const { inFlight } = tally(members, snapshot.rollout.acceptedSeq);
+			const { inFlight, inFlightByDomain = {} } = tally(members, snapshot.rollout.acceptedSeq);
 			expect(step.counters.inFlight).toBe(inFlight);
+			expect(step.counters.inFlightByDomain ?? {}).toEqual(inFlightByDomain);
 			expect(Object.values(step.counters.states).reduce((sum, count) => sum + count)).toBe(members.length);
 		}
 	}
@@ -143,6 +144,7 @@ describe.each(adapters.slice(0, 2))('the core on $name', ({ open }) => {
 
 	test('pauses with what was not sent taken back, and goes on from there', async () => {
 		const { agents, versionId, rolloutId } = await begin(10, {
+			spreadBy: 'zone',
 			strategy: { kind: 'percentage', percentages: [100], advance: 'auto', dwellMs: 0 },
 		});
 		await until(

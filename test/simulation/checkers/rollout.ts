@@ -115,6 +115,22 @@ function capOf({ spec: { maxInFlight } }: Rollout, eligible: number): number {
 	return maxInFlight ?? Math.min(1_000, Math.max(1, Math.floor(eligible / 20)));
 }
 
+/** A quarter of a failure domain, rounded down and at least one, when nobody named a `maxInFlight`. */
+function crowdedDomain(
+	rollout: Rollout,
+	targets: readonly Target[],
+	admitted: ReadonlySet<number | undefined>,
+): string | null {
+	if (!rollout.spec.spreadBy || rollout.spec.maxInFlight !== null) return null;
+	for (const domain of admitted) {
+		const inFlight = count(targets, (target) => target.domain === domain && isInFlight(target));
+		const cap = Math.max(1, Math.floor(count(targets, (target) => target.domain === domain) / 4));
+		if (domain === undefined) return 'an agent of a rollout that is spread has no domain';
+		if (inFlight > cap) return `${inFlight} of domain ${domain} in flight, ${cap} allowed`;
+	}
+	return null;
+}
+
 /** Pushed and unanswered agents stay within the cap, on the way there and on the way back. */
 export const R4: Check = (seen, { db }) => {
 	if (seen.kind !== 'committed') return null;
@@ -127,6 +143,9 @@ export const R4: Check = (seen, { db }) => {
 	// What was on a socket when a pause took the rest back is adopted: it counts, and was not admitted now.
 	const inFlight = count(targets, isInFlight);
 	if (inFlight > cap && forward(seen).length > 0) return `${inFlight} in flight, ${cap} allowed`;
+	const admitted = new Set(forward(seen).map(({ agentId }) => after.targets.get(agentId)?.target.domain));
+	const crowded = crowdedDomain(after.rollout, targets, admitted);
+	if (crowded !== null) return crowded;
 	const back = after.rollout.rollingBack ? count(targets, ({ back }) => back?.state === 'assigned') : 0;
 	// Restoring is not bounded by itself: only what was pushed within the cap can fail.
 	const wroteBack = seen.moved.some(({ cause }) => cause === 'rollback');
@@ -223,6 +242,11 @@ function miscountedStep({ index, counters }: Step, own: readonly Target[]): stri
 		if (real !== n) return `step ${index} counts ${n} ${state}, there are ${real}`;
 	}
 	const inFlight = count(own, isInFlight);
+	for (const domain of new Set(own.map((target) => target.domain ?? -1))) {
+		const real = count(own, (target) => target.domain === domain && isInFlight(target));
+		const counted = counters.inFlightByDomain?.[domain] ?? 0;
+		if (counted !== real) return `step ${index} counts ${counted} of domain ${domain} in flight, there are ${real}`;
+	}
 	return inFlight === counters.inFlight
 		? null
 		: `step ${index} counts ${counters.inFlight} in flight, there are ${inFlight}`;

@@ -9,7 +9,7 @@ import { dueObservedMs, snapshotNeeds } from '../needs.js';
 import { newRollout } from '../new_rollout.js';
 import { offersOf } from '../offers.js';
 import { resolveSpec, type SpecInput } from '../spec.js';
-import { addBack, backTally, emptyBack, isTouched, tally } from '../tally.js';
+import { addBack, backTally, emptyBack, isTouched, tally, withoutUnsent } from '../tally.js';
 
 /** What an agent does with a version it is offered; called once per offer, after the frame was written. */
 export type Behaviour = (agent: WorldAgent, world: RolloutWorld) => void;
@@ -357,8 +357,7 @@ export class RolloutWorld {
 			this.targets.set(target.agentId, { ...target, seq: null, dispatches: 0, dispatchAt: null, wakeAt: null });
 			const step = this.steps.get(target.step ?? -1);
 			assert(step !== undefined, 'an admitted target has a step');
-			const counters = { ...step.counters, inFlight: step.counters.inFlight - 1 };
-			this.steps.set(step.index, { ...step, counters });
+			this.steps.set(step.index, { ...step, counters: withoutUnsent(step.counters, target) });
 		}
 	}
 

@@ -1,4 +1,4 @@
-import { type AssignmentWrite, type Decision, isTouched } from '@ampora/rollout';
+import { type AssignmentWrite, type Decision, isTouched, withoutUnsent } from '@ampora/rollout';
 import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
 import { auditOf } from '../engine/commit_decision.js';
 import { offeredHashOf } from '../offers.js';
@@ -188,7 +188,7 @@ function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): voi
 	};
 	const step = target.step === null ? undefined : row.steps.get(target.step);
 	if (step === undefined) return;
-	row.steps.set(step.index, { ...step, counters: { ...step.counters, inFlight: step.counters.inFlight - 1 } });
+	row.steps.set(step.index, { ...step, counters: withoutUnsent(step.counters, target) });
 }
 
 function beginWayBack(row: MemoryRollout): void {
