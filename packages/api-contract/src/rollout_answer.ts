@@ -62,8 +62,22 @@ const gateView = z.object({
 	rollout: z.object({ k: count, n: count, judged: count }),
 });
 
+/** As it stands in the step, or the bake, that is being watched. */
+const metricGateView = z.object({
+	name: z.string(),
+	/** Of the last evaluation; null: there was none yet. */
+	verdict: z.enum(['pass', 'fail', 'inconclusive', 'error', 'not-applicable']).nullable(),
+	/** `0.7 is not >= 0.9` */
+	text: z.string().nullable(),
+	passes: count,
+	failures: count,
+	/** In a row. */
+	inconclusive: count,
+	errors: count,
+});
+
 const evidence = z.object({
-	gate: gateName,
+	gate: z.union([gateName, z.templateLiteral(['metric:', z.string()])]),
 	cohort: z.enum(['step', 'rollout']),
 	step: count,
 	k: count,
@@ -104,6 +118,22 @@ export const specView = z
 		controlLossPercent: count,
 		acceptNoWayBack: z.boolean(),
 		rollbackTo: id.nullable(),
+		metricGates: z.array(
+			z.object({
+				name: z.string(),
+				query: z.string(),
+				compare: z.enum(['threshold', 'control']),
+				op: z.enum(['<', '<=', '>', '>=']),
+				value: z.number(),
+				interval: z.string(),
+				initialDelay: z.string(),
+				failureLimit: count,
+				inconclusiveLimit: count,
+				errorLimit: count,
+				ingestionLag: z.string(),
+				joinLabel: z.string(),
+			}),
+		),
 		onlyAgents: count.nullable().meta({ description: 'How many agents of the group it is restricted to; null: all.' }),
 	})
 	.meta({ id: 'RolloutSpec' });
@@ -116,6 +146,7 @@ export const rollout = rolloutSummary
 		steps: z.array(stepView),
 		states: counts,
 		gates: z.array(gateView),
+		metricGates: z.array(metricGateView),
 		/** Gates that fired or could not pass, with the figures of that moment. */
 		evidence: z.array(evidence),
 		/** Error texts of agents, most frequent first. */

@@ -42,6 +42,24 @@ export const gateInput = z.strictObject({
 	minSample: z.number().int().min(0).max(1_000_000).optional(),
 });
 
+const limit = z.number().int().min(0).max(100).optional();
+/** Passes while `sample op value` holds; with `control`, while `changed op value × control` does. */
+const metricGateInput = z.strictObject({
+	name: z.string().min(1).max(63),
+	/** PromQL with $rollout, $step, $changed, $control and $window. */
+	query: z.string().min(1).max(4_000),
+	compare: z.enum(['threshold', 'control']).optional(),
+	op: z.enum(['<', '<=', '>', '>=']),
+	value: z.number(),
+	interval: duration.optional(),
+	initialDelay: duration.optional(),
+	failureLimit: limit,
+	inconclusiveLimit: limit,
+	errorLimit: limit,
+	ingestionLag: duration.optional(),
+	joinLabel: z.string().min(1).max(63).optional(),
+});
+
 const gateEdit = gateInput.pick({ threshold: true, minSample: true });
 
 /** By name of the gate. */
@@ -71,6 +89,7 @@ const asked = z.strictObject({
 		})
 		.optional(),
 	gates: gatesOf(gateInput).optional(),
+	metricGates: z.array(metricGateInput).max(10).optional(),
 	onGate: z.enum(['pause', 'rollback']).optional(),
 	onAgentFailure: z.enum(['restore', 'leave']).optional(),
 	coverage: percent.optional(),
@@ -104,6 +123,7 @@ const planned = [
 	'spreadBy',
 	'maxInFlight',
 	'gates',
+	'metricGates',
 	'onGate',
 	'onAgentFailure',
 	'coverage',

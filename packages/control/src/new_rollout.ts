@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { InputOf, StrategyInput } from '@ampora/api-contract';
 import {
 	defaultStrategies,
+	type MetricGateInput,
 	presets,
 	type RolloutSpec,
 	resolveSpec,
@@ -43,6 +44,7 @@ export function toSpec(
 		rollbackTo,
 		seed: asked.seed ?? randomUUID(),
 		gates: { ...preset?.gates, ...toGates(asked.gates) },
+		metricGates: (asked.metricGates ?? []).map(toMetricGate),
 	};
 	const spec = resolveSpec(given, gateDefaults);
 	const problems = validateSpec(spec);
@@ -74,6 +76,13 @@ function toStrategy(asked: StrategyInput): Strategy {
 				...known({ batchSize: asked.batchSize, advance: asked.advance, dwellMs: asked.dwell }),
 			};
 	}
+}
+
+function toMetricGate(asked: NonNullable<Asked['metricGates']>[number]): MetricGateInput {
+	const { interval, initialDelay, ingestionLag, ...gate } = asked;
+	const { name, query, op, value, ...rest } = gate;
+	const durations = { intervalMs: interval, initialDelayMs: initialDelay, ingestionLagMs: ingestionLag };
+	return { name, query, op, value, ...known({ ...rest, ...durations }) };
 }
 
 export function toGates(asked: Asked['gates'] | InputOf<'editRolloutGates'>['gates']): NonNullable<SpecInput['gates']> {

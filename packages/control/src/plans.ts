@@ -21,6 +21,7 @@ import { comparisonOf } from './comparison.js';
 import { buildFits } from './compatibility.js';
 import { numberAfter, numberCursor } from './cursor.js';
 import { notFound, type Outcome, refuse } from './errors.js';
+import { tryQueries } from './metrics_server/try_queries.js';
 import { toSpec } from './new_rollout.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
@@ -372,7 +373,7 @@ function placesOf(steps: Foreseen['steps']) {
 	});
 }
 
-export const planUseCases = ({ store }: ControlDeps) => ({
+export const planUseCases = ({ store, ...deps }: ControlDeps) => ({
 	async planRollout(caller: Caller, input: InputOf<'planRollout'>): Outcome<RolloutPlan> {
 		const group = await findGroup(store, input.group);
 		if (!group.ok) return group;
@@ -386,6 +387,8 @@ export const planUseCases = ({ store }: ControlDeps) => ({
 		if (!rollbackTo.ok) return rollbackTo;
 		const spec = toSpec(input, rollbackTo.value, await gateDefaults(store));
 		if (!spec.ok) return spec;
+		const tried = await tryQueries(deps, spec.value);
+		if (!tried.ok) return tried;
 		const made = await makePlan(store, { group: group.value, version: version.value, spec: spec.value });
 		const kept = await store.plans.insert(
 			{

@@ -8,6 +8,7 @@ import { awaitDecision, writeCommand } from './command_rows.js';
 import { ensureConfiguration } from './configurations.js';
 import { type ControlError, type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
+import { tryQueries } from './metrics_server/try_queries.js';
 import { toSpec } from './new_rollout.js';
 import { boundBy, boundNow } from './plans.js';
 import type { ControlDeps } from './ports.js';
@@ -308,9 +309,18 @@ export async function afterCollision(deps: ControlDeps, error: unknown, groupId:
 	return refuse('unavailable', 'another request for the same thing was faster');
 }
 
+/** Outside of any transaction: a server that is slow to answer holds up nobody. What else is wrong with the spec is said later. */
+export async function triedGates(deps: ControlDeps, input: Parameters<typeof toSpec>[0]) {
+	if ((input.metricGates ?? []).length === 0) return ok(true);
+	const spec = toSpec(input, null, await gateDefaults(deps.store));
+	return spec.ok ? tryQueries(deps, spec.value) : spec;
+}
+
 export async function createRollout(deps: ControlDeps, caller: Caller, input: Input): Outcome<Accepted> {
 	const before = await repeated(deps, caller, input);
 	if (before !== null) return before;
+	const tried = await triedGates(deps, input);
+	if (!tried.ok) return tried;
 	try {
 		const written = await unitOfWork(deps.store, (repositories) => write(repositories, caller, input));
 		if (written.ok) return await started(deps, caller, written.value);

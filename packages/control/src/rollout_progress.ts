@@ -122,6 +122,15 @@ export function gateViews(rollout: Rollout, steps: readonly Step[]): RolloutAnsw
 	});
 }
 
+export const metricGateViews = ({ spec, metricWatches = {} }: Rollout): RolloutAnswer['metricGates'] =>
+	(spec.metricGates ?? []).map(({ name }) => {
+		const watch = metricWatches[name];
+		const { passes = 0, failures = 0, inconclusive = 0, errors = 0, notApplicable = false, last = null } = watch ?? {};
+		const text = notApplicable ? 'not applicable: nobody waits any more to be compared with' : (last?.text ?? null);
+		const verdict = notApplicable ? 'not-applicable' : (last?.verdict ?? null);
+		return { name, verdict, text, passes, failures, inconclusive, errors };
+	});
+
 /** Pace varies; the present one is taken to last within these factors. */
 const paceRange = { fast: 0.75, slow: 1.5 } as const;
 

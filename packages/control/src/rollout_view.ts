@@ -12,7 +12,7 @@ import { ok } from '@ampora/runtime';
 import type { Repositories, RolloutRow, TargetRow } from '@ampora/store';
 import { notFound, type Outcome } from './errors.js';
 import { possibleCommands } from './possible_commands.js';
-import { agentTotals, gateViews, stepsToCome, stepViews, timeLeft } from './rollout_progress.js';
+import { agentTotals, gateViews, metricGateViews, stepsToCome, stepViews, timeLeft } from './rollout_progress.js';
 import { specView } from './spec_view.js';
 
 export function rolloutLinks(id: string) {
@@ -130,6 +130,7 @@ export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, 
 		steps: stepViews(rollout, steps),
 		states,
 		gates: gateViews(rollout, steps),
+		metricGates: metricGateViews(rollout),
 		evidence: rollout.evidence.map(({ gate, cohort, step, k, n, thresholdPercent, message }) => ({
 			...{ gate, cohort, k, n, thresholdPercent, message },
 			step: step + 1,

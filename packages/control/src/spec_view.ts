@@ -1,5 +1,5 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
-import { defaultSpec, type RolloutSpec } from '@ampora/rollout';
+import { defaultSpec, type MetricGateSpec, type RolloutSpec } from '@ampora/rollout';
 import { formatDuration } from '@ampora/runtime';
 import { sizeText } from './rollout_progress.js';
 
@@ -20,9 +20,14 @@ function strategyView(strategy: RolloutSpec['strategy']): RolloutAnswer['spec'][
 		: { kind: 'percentage', percentages: [...strategy.percentages], ...pacing };
 }
 
+function metricGateView({ intervalMs, initialDelayMs, ingestionLagMs, ...gate }: MetricGateSpec) {
+	const [interval, initialDelay] = [formatDuration(intervalMs), formatDuration(initialDelayMs)];
+	return { ...gate, interval, initialDelay, ingestionLag: formatDuration(ingestionLagMs) };
+}
+
 /** `onlyAgents`: how many of the group it is restricted to; null: all. */
 export function specView(given: RolloutSpec, onlyAgents: number | null): RolloutAnswer['spec'] {
-	const { gates, strategy, bakeMs, deferForMs, approved, ...spec } = given;
+	const { gates, strategy, bakeMs, deferForMs, approved, metricGates = [], ...spec } = given;
 	// Rollouts created before there was a deadline have the default.
 	const progressDeadlineMs = spec.progressDeadlineMs ?? defaultSpec(spec.seed).progressDeadlineMs ?? 0;
 	return {
@@ -36,5 +41,6 @@ export function specView(given: RolloutSpec, onlyAgents: number | null): Rollout
 		progressDeadline: formatDuration(progressDeadlineMs),
 		progressDeadlineMs,
 		onlyAgents,
+		metricGates: metricGates.map(metricGateView),
 	};
 }

@@ -112,6 +112,8 @@ function resume(draft: Draft, command: Command, by: string): Refusal {
 	}
 	const accepted = acceptShown(draft, reasons);
 	restartDwell(draft);
+	// What was shown is accepted, or was asked while something else was wrong: metric gates look anew.
+	if (draft.rollout.metricWatches !== undefined) draft.patch({ metricWatches: {} });
 	lift(draft, reasons, accepted.length === 0 ? by : `${by}; accepted ${accepted.join('; ')}`);
 	return null;
 }
@@ -123,7 +125,7 @@ function acceptShown(draft: Draft, reasons: readonly PauseReason[]): readonly st
 	const lacking = reasons.includes('inconclusive') ? evidence.filter(({ verdict }) => verdict === 'inconclusive') : [];
 	acceptGates(
 		draft,
-		fired.map(({ gate }) => gate),
+		gateNames.filter((gate) => fired.some((shown) => shown.gate === gate)),
 	);
 	if (reasons.includes('inconclusive')) acceptUnproven(draft);
 	if (reasons.includes('deferred')) draft.patch({ deferredAccepted: true });

@@ -10,6 +10,7 @@ import { foldTarget } from './fold.js';
 import type { FoldContext } from './fold_context.js';
 import { breaches } from './invariants.js';
 import { actOnGates, closeTail, latchGates } from './judge.js';
+import { judgeMetrics } from './metric_gates.js';
 import type { Target } from './model.js';
 import { tickEveryMs } from './needs.js';
 import { restoreFailed, runRollback } from './rollback.js';
@@ -35,6 +36,7 @@ export function decide(snapshot: Snapshot): Decision {
 	settleCalendar(draft, calendar);
 	settleHold(draft, tick);
 	settleDeadline(draft, tick);
+	judgeMetrics(draft, tick);
 	latchGates(draft);
 	actOnGates(draft, tick.held);
 	push(draft, tick, calendar.open);

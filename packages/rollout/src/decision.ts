@@ -4,6 +4,7 @@ import type {
 	GateName,
 	GateSpec,
 	Member,
+	MetricGateName,
 	PauseReason,
 	Rollout,
 	RolloutState,
@@ -111,7 +112,21 @@ export interface Snapshot {
 	readonly named: readonly TargetView[];
 	readonly commands: readonly Command[];
 	readonly environment: Environment;
+	/** Verdicts of the metrics server on gates that were due; absent: none. */
+	readonly metricResults?: readonly MetricResult[];
 	readonly nowMs: number;
+}
+
+export type MetricVerdict = 'pass' | 'fail' | 'inconclusive' | 'error';
+
+/** What came of one evaluation of a metric gate. It counts only for the evaluation that is due: same stage, same instant. */
+export interface MetricResult {
+	readonly gate: string;
+	readonly stage: number;
+	readonly dueMs: number;
+	readonly verdict: MetricVerdict;
+	/** `0.7 is not >= 0.9` */
+	readonly text: string;
 }
 
 export type AssignmentCause = 'rollout' | 'retry' | 'restore' | 'rollback';
@@ -129,7 +144,7 @@ export interface AssignmentWrite {
 export type RolloutEvent =
 	| { readonly kind: 'state'; readonly from: Rollout['state']; readonly to: Rollout['state']; readonly why: string }
 	| { readonly kind: 'step-started' | 'step-ended'; readonly step: number }
-	| { readonly kind: 'gate-fired'; readonly gate: GateName; readonly message: string }
+	| { readonly kind: 'gate-fired'; readonly gate: GateName | MetricGateName; readonly message: string }
 	| { readonly kind: 'paused' | 'resumed'; readonly reasons: readonly PauseReason[]; readonly why: string }
 	| { readonly kind: 'gates-edited'; readonly changes: readonly string[]; readonly why: string }
 	| { readonly kind: 'dwell-extended'; readonly step: number; readonly byMs: number; readonly why: string }

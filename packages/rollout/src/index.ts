@@ -19,6 +19,15 @@ export { type GateVerdict, type GateView, gateVerdicts, isAdvisory } from './gat
 export { holdingText } from './hold.js';
 export { breaches } from './invariants.js';
 export { canonicalJson, decisionDigest, journalInput } from './journal.js';
+export { dueMetricGates, type MetricAsk } from './metric_gates.js';
+export {
+	cohortQuery,
+	judgeSample,
+	type MetricAnswer,
+	type MetricSample,
+	metricQuery,
+} from './metric_samples.js';
+export type { MetricGateInput } from './metric_spec.js';
 export type * from './model.js';
 export { gateNames, touchedStates } from './names.js';
 export { dueObservedMs, plannedMembersMax, snapshotNeeds } from './needs.js';

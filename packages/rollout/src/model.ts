@@ -60,6 +60,51 @@ export interface GateSpec {
 	readonly minSample?: number;
 }
 
+/** A metric gate in evidence and events, as `metric:<name>`. */
+export type MetricGateName = `metric:${string}`;
+
+export type MetricOp = '<' | '<=' | '>' | '>=';
+
+/** A gate on what a metrics server says of the changed agents: it passes while `sample op value` holds, times the control's sample when compared with that. */
+export interface MetricGateSpec {
+	/** Unique in its rollout. */
+	readonly name: string;
+	/** PromQL with the variables `$rollout`, `$step`, `$changed`, `$control` and `$window`; its result is one sample. */
+	readonly query: string;
+	readonly compare: 'threshold' | 'control';
+	readonly op: MetricOp;
+	readonly value: number;
+	/** 30 s or more. */
+	readonly intervalMs: number;
+	/** From when the first agent of a step runs the version to the first instant that is asked about. */
+	readonly initialDelayMs: number;
+	/** More failures than this in a step fire the gate. */
+	readonly failureLimit: number;
+	/** More than this in a row pause the rollout. */
+	readonly inconclusiveLimit: number;
+	readonly errorLimit: number;
+	/** Asked is how it was so long ago: samples take time to arrive. */
+	readonly ingestionLagMs: number;
+	/** Label that names an agent in its own metrics. */
+	readonly joinLabel: string;
+}
+
+/** How a metric gate stands in the stage that is being watched. */
+export interface MetricWatch {
+	/** Index of the step; -1: the bake. */
+	readonly stage: number;
+	/** When it is to be evaluated next, on the observed clock. */
+	readonly dueMs: number;
+	readonly passes: number;
+	readonly failures: number;
+	/** In a row. */
+	readonly inconclusive: number;
+	readonly errors: number;
+	/** It compares with agents that wait for their push, and there are none. */
+	readonly notApplicable: boolean;
+	readonly last: { readonly verdict: 'pass' | 'fail' | 'inconclusive' | 'error'; readonly text: string } | null;
+}
+
 export interface StepSize {
 	readonly kind: 'percent' | 'count';
 	/** Cumulative: percent of the eligible members, or a number of agents. */
@@ -105,6 +150,8 @@ export interface RolloutSpec {
 	/** `null`: the default, 5 % of the group, at least 1, at most 1,000. */
 	readonly maxInFlight: number | 'unlimited' | null;
 	readonly gates: Readonly<Record<GateName, GateSpec>>;
+	/** None in rollouts that were created before there were any. */
+	readonly metricGates?: readonly MetricGateSpec[];
 	readonly onGate: 'pause' | 'rollback';
 	readonly onAgentFailure: 'restore' | 'leave';
 	/** Share of the agents a gate can judge that must have passed it before a step ends, percent. */
@@ -152,7 +199,7 @@ export interface GateCount {
 
 /** A gate that fired (or could not pass), with the figures of the moment it did. */
 export interface GateEvidence {
-	readonly gate: GateName;
+	readonly gate: GateName | MetricGateName;
 	/** Above its threshold, or without enough evidence to pass. */
 	readonly verdict: 'fire' | 'inconclusive';
 	readonly cohort: 'step' | 'rollout';
@@ -257,6 +304,8 @@ export interface Rollout {
 	readonly evidence: readonly GateEvidence[];
 	/** Gates as a person has changed them since the creation: what the spec of the rollout now says, and the stored one does not. */
 	readonly editedGates?: RolloutSpec['gates'];
+	/** Metric gates as they stand, by name. */
+	readonly metricWatches?: Readonly<Record<string, MetricWatch>>;
 	/** Per gate: everything that counted against it up to this journal seq was accepted by an operator. */
 	readonly acceptedSeq: Readonly<Partial<Record<GateName, number>>>;
 	/** Members that are in no step yet, by state; with the steps' counters this is the whole group. */

@@ -1,5 +1,6 @@
 import { formatDuration } from '@ampora/runtime';
 import type { CommandKind } from './decision.js';
+import { cohortSeries } from './metric_samples.js';
 import type { GateName, Strategy } from './model.js';
 import { gateNames } from './names.js';
 import { defaultSpec, defaultStrategies, presets } from './spec.js';
@@ -117,6 +118,18 @@ export function rolloutReference(): string {
 		tableOf(['gate', 'threshold', 'window', 'counts against it (k)', 'judged among (N)'], gates),
 		'A gate with a `minSample` is advisory in a step planned for fewer agents: shown, it neither fires nor blocks there, and still judges all agents pushed once they are enough.',
 		'In a step whose agents that report health were all sick before their push, `unhealthy-ratio` asks what the whole rollout has seen.',
+		'## Metric gates',
+		'A metric gate asks a Prometheus-compatible server how the changed agents do, in the steps and in the bake, and passes while `sample op value` holds. With `compare: control` the same query is asked about the agents that still wait for their push, and `changed op value × control` decides; where nobody waits any more it is not applicable. More than `failureLimit` failures in a step fire it like any gate; more than `inconclusiveLimit` evaluations in a row without exactly one finite, fresh sample, or more than `errorLimit` without an answer, pause with reason `inconclusive` and never roll back. Changed agents of which the server has no sample, while it has one of the others, went silent: a failure. A step ends only after a pass of each.',
+		`The leader of the rollout-engines exposes \`${cohortSeries}{rollout="…", cohort="changed|control", service_instance_id="…"} 1\` on /metrics, at most 2,000 agents of each cohort by rank, for rollouts with metric gates: let Prometheus scrape it. Queries join their own series with it on \`joinLabel\`, whose value is the agent’s attribute of that name, \`_\` for \`.\`; for the default, \`service_instance_id\`, that is \`service.instance.id\`, or else the instance uid.`,
+		tableOf(
+			['variable', 'is'],
+			[
+				['`$changed`, `$control`', 'the agents of the cohort, one series each, with the join label only'],
+				['`$rollout`, `$step`', 'the id of the rollout, the number of the step from 1'],
+				['`$window`', 'the interval of the gate'],
+			],
+		),
+		'`{"name": "exported-points", "query": "avg(rate(otelcol_exporter_sent_metric_points_total[$window]) * on (service_instance_id) group_left () $changed)", "compare": "control", "op": ">=", "value": 0.9, "interval": "1m"}`',
 		'### What no gate can see in a small group',
 		'Of three agents every step is one agent, and a lost session, a timeout or a sick agent counts from the second on. A rejection stops the rollout at once, and so does a version that cuts off the first agent; a version that makes one of three agents ill, or any of them only after the last bake, is completed. A group of three shows whether a version can work at all, not how often it harms: let a larger group go first.',
 		'## Strategies',

@@ -1,3 +1,4 @@
+import { type MetricGateInput, resolveMetricGate, validateMetricGates } from './metric_spec.js';
 import type { CanaryStep, GateName, GateSpec, RolloutSpec, StepSize, Strategy } from './model.js';
 import { byGate, gateNames } from './names.js';
 import { longestWindowMs } from './windows.js';
@@ -7,8 +8,9 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
 /** A rollout as somebody asks for it: whatever is left out gets its default. `seed` makes the random order repeatable and has no default here. */
-export type SpecInput = Partial<Omit<RolloutSpec, 'gates' | 'seed'>> & {
+export type SpecInput = Partial<Omit<RolloutSpec, 'gates' | 'seed' | 'metricGates'>> & {
 	readonly seed: string;
+	readonly metricGates?: readonly MetricGateInput[];
 	readonly gates?: Readonly<Partial<Record<GateName, Partial<GateSpec>>>>;
 };
 
@@ -78,9 +80,9 @@ const defaults: Omit<RolloutSpec, 'gates' | 'seed'> = {
 
 /** Fills in the defaults; `gateDefaults` are the installation's own. The bake is raised to the longest window. */
 export function resolveSpec(input: SpecInput, gateDefaults: RolloutSpec['gates'] = defaultGates): RolloutSpec {
-	const { gates: asked, ...rest } = input;
+	const { gates: asked, metricGates = [], ...rest } = input;
 	const gates = byGate((gate) => ({ ...gateDefaults[gate], ...asked?.[gate] }));
-	const spec: RolloutSpec = { ...defaults, ...rest, gates };
+	const spec: RolloutSpec = { ...defaults, ...rest, gates, metricGates: metricGates.map(resolveMetricGate) };
 	return { ...spec, bakeMs: Math.max(spec.bakeMs, longestWindowMs(gates)) };
 }
 
@@ -140,6 +142,7 @@ export function validateSpec(spec: RolloutSpec): readonly SpecProblem[] {
 		...checkTime(spec.bakeMs, 'bakeMs'),
 		...checkTime(spec.deferForMs, 'deferForMs'),
 		...checkDeadline(spec.progressDeadlineMs ?? minuteMs, 'progressDeadlineMs'),
+		...validateMetricGates(spec.metricGates ?? []),
 		...validateSpreadBy(spec.spreadBy ?? null),
 		...validateSeed(spec.seed),
 	];

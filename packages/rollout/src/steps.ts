@@ -1,6 +1,7 @@
 import { advancesAlone, isLastStep, nextStep, type PlannedStep } from './cohorts.js';
 import type { Draft } from './draft.js';
 import { type GateView, gateVerdicts } from './gates.js';
+import { awaitsMetrics, lackingMetrics } from './metric_gates.js';
 import type { GateEvidence, Rollout, Step } from './model.js';
 import { end, pause } from './states.js';
 import { eligibleOf, emptyCounters, inFlightOf, membersOf, placedOf, unfilledOf } from './tally.js';
@@ -56,6 +57,7 @@ export const awaitsFirst = (rollout: Pick<Rollout, 'unplaced'>, steps: readonly 
 function settleDwelling(draft: Draft, step: Step): boolean {
 	const { spec } = draft.rollout;
 	if (!isAnswered(step) || step.dweltMs < dwellNeededMs(spec, step)) return false;
+	if (awaitsMetrics(step, draft.rollout)) return false;
 	const lacking = lackingEvidence(step, draft.steps, draft.rollout);
 	if (lacking.length === 0) {
 		endStep(draft, step);
@@ -82,7 +84,7 @@ function pauseInconclusive(draft: Draft, lacking: readonly GateEvidence[], why: 
 export function lackingEvidence(step: Step, steps: readonly Step[], rollout: Rollout): readonly GateEvidence[] {
 	if (step.unprovenAccepted) return [];
 	const views = gateVerdicts(step, steps, rollout).filter((view) => view.verdict === 'inconclusive');
-	const lacking = views.map((view) => inconclusive(view, step, view.message));
+	const lacking = [...views.map((view) => inconclusive(view, step, view.message)), ...lackingMetrics(step, rollout)];
 	if (lacking.length > 0 || step.counters.well > 0) return lacking;
 	const n = membersOf(step);
 	const thresholdPercent = rollout.spec.gates['apply-failed-ratio'].thresholdPercent;

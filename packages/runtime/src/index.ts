@@ -12,7 +12,12 @@ export {
 	type RolloutId,
 	type VersionId,
 } from './ids.js';
-export { asDurationOfASecondOrMore, installationSettings, operationsPort } from './installation_settings.js';
+export {
+	asDurationOfASecondOrMore,
+	installationSettings,
+	metricsServerSettings,
+	operationsPort,
+} from './installation_settings.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
 export { type Err, err, type Ok, ok, type Result } from './result.js';
 export { CannotStart, type RunningService, type ServiceMain, serviceMain } from './service.js';

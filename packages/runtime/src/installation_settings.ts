@@ -52,6 +52,23 @@ export const installationSettings = {
 	},
 };
 
+/** What the services need that ask for the agents' own metrics. */
+export const metricsServerSettings = {
+	metricsUrl: {
+		name: 'AMPORA_METRICS_URL',
+		help: 'Prometheus, or what answers its API, that metric gates ask; empty: they are refused',
+		parse: asUrl('http', 'https'),
+		fallback: null as string | null,
+	},
+	metricsToken: {
+		name: 'AMPORA_METRICS_TOKEN',
+		help: 'bearer token for it',
+		parse: asText,
+		fallback: null as string | null,
+		secret: true,
+	},
+};
+
 /** Each service listens for /metrics and /health on a port of its own. */
 export const operationsPort = (fallback: number) => ({
 	name: 'AMPORA_OPERATIONS_PORT',

@@ -272,6 +272,8 @@ export interface EngineStore {
 	sessionsOf(agentIds: readonly AgentId[]): Promise<readonly SessionRow[]>;
 	/** For /metrics: rollouts by state, agents by connection and health, targets of running rollouts by state. */
 	figures(): Promise<EngineFigures>;
+	/** Agents of rollouts with metric gates, under the labels those join on; at most `limit` of each cohort, the first by rank. */
+	cohorts(limit: number): Promise<readonly CohortRow[]>;
 }
 
 /** A snapshot with what the store needs to commit the decision made from it. */
@@ -288,6 +290,15 @@ export interface JournalEntry {
 	readonly digest: Uint8Array;
 	/** `open`, `answered` or `closed`: see the core's `offersOf`. */
 	readonly offers: 'open' | 'answered' | 'closed';
+}
+
+/** Agents of one cohort by the values of one label: of the attribute of that name (`_` stands for `.` too), for `service_instance_id` else the instance uid. */
+export interface CohortRow {
+	readonly rolloutId: RolloutId;
+	/** Changed: they answered that they run the version, or are gone with it. Control: they wait for their push. */
+	readonly cohort: 'changed' | 'control';
+	readonly label: string;
+	readonly agents: readonly string[];
 }
 
 export interface EngineFigures {

@@ -1,3 +1,4 @@
+export { type CohortMember, showCohorts } from './cohort_series.js';
 export {
 	agentSpansPerEnvelope,
 	type FieldName,

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { createControl } from '@ampora/control';
+import { createControl, type MetricsServer } from '@ampora/control';
 import type { Backplane } from '@ampora/dispatch';
 import type { Clock } from '@ampora/runtime';
 import type { ControlStore } from '@ampora/store';
@@ -13,6 +13,8 @@ export interface ApiDeps {
 	readonly clock: Clock;
 	readonly tracer: Tracer;
 	readonly log: Logger;
+	/** Absent: metric gates are refused. */
+	readonly metrics?: MetricsServer;
 }
 
 export interface ApiOptions {
@@ -35,13 +37,17 @@ export interface Api {
 }
 
 /** The REST API over given adapters: an api process and standalone compose it alike. */
-export async function createApi({ store, backplane, clock, tracer, log }: ApiDeps, options: ApiOptions): Promise<Api> {
+export async function createApi(
+	{ store, backplane, clock, tracer, log, metrics }: ApiDeps,
+	options: ApiOptions,
+): Promise<Api> {
 	const { host, port, bodyBytesMax, decisionWaitMs, version = '0.1.0' } = options;
 	const control = createControl({
 		store,
 		backplane,
 		clock,
 		decisionWaitMs,
+		...(metrics && { metrics }),
 		onHintLost: (error) => log.debug('a hint was lost', { error }),
 	});
 	const closing = new AbortController();

@@ -1,3 +1,4 @@
+import { createPrometheus } from '@ampora/control';
 import { createNatsBackplane } from '@ampora/dispatch';
 import { type RunningService, systemClock } from '@ampora/runtime';
 import { connect, createControlStore } from '@ampora/store';
@@ -37,7 +38,8 @@ export async function startApi(config: ApiConfig): Promise<RunningService> {
 		return undefined;
 	});
 	const store = createControlStore(database.orm);
-	const api = await createApi({ store, backplane, clock: systemClock, tracer, log }, config);
+	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
+	const api = await createApi({ store, backplane, clock: systemClock, tracer, log, metrics }, config);
 	const operations = await serveOperations({
 		host: config.operationsHost,
 		port: config.operationsPort,

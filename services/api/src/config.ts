@@ -4,6 +4,7 @@ import {
 	asPort,
 	asText,
 	installationSettings,
+	metricsServerSettings,
 	operationsPort,
 	type Resolved,
 } from '@ampora/runtime';
@@ -14,6 +15,7 @@ const { redisUrl: _, ...installation } = installationSettings;
 /** The environment of an api process; the only place that names its variables. */
 export const settings = {
 	...installation,
+	...metricsServerSettings,
 	operationsPort: operationsPort(4324),
 	host: { name: 'AMPORA_API_HOST', help: 'address the REST API listens on', parse: asText, fallback: '0.0.0.0' },
 	port: { name: 'AMPORA_API_PORT', help: 'port of the REST API', parse: asPort, fallback: 4321 },

@@ -1,4 +1,4 @@
-import { createControl } from '@ampora/control';
+import { createControl, createPrometheus } from '@ampora/control';
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import { connect, createControlStore, createEngineStore, createSelectorStore } from '@ampora/store';
@@ -42,15 +42,16 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 		onError: (error) => logger.warn('nats', { error }),
 	});
 	const telemetry = createEngineTelemetry({ logger, tracer, registry, dispatchCountsAs: 'forwarded' });
+	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
 	const engine = createEngine(
-		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry },
+		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry, metrics },
 		config,
 	);
 	const membership = createMembership(
 		{ store: { ...store, ...createSelectorStore(database.sql) }, clock: systemClock, telemetry },
 		config,
 	);
-	const control = createControl({ store: createControlStore(database.orm), backplane, clock: systemClock });
+	const control = createControl({ store: createControlStore(database.orm), backplane, clock: systemClock, metrics });
 	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
 	const grpc = createGrpcServer({ control, tracer, onFault }, { host: config.grpcHost, port: config.grpcPort });
 	const health = createHealth();
@@ -67,7 +68,7 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 	});
 	await engine.start();
 	membership.start();
-	const gauges = keepGaugesFresh({ telemetry, store, clock: systemClock });
+	const gauges = keepGaugesFresh({ telemetry, store, clock: systemClock, leading: engine.leading });
 	const { port } = await grpc.listen();
 	life.serving();
 	logger.info('serving the gRPC API', { port, operations: operations.port });

@@ -3,6 +3,7 @@ import {
 	asPort,
 	asText,
 	installationSettings,
+	metricsServerSettings,
 	operationsPort,
 	type Resolved,
 } from '@ampora/runtime';
@@ -10,6 +11,7 @@ import {
 /** The environment of a rollout-engine process; the only place that names its variables. */
 export const settings = {
 	...installationSettings,
+	...metricsServerSettings,
 	operationsPort: operationsPort(4323),
 	grpcHost: { name: 'AMPORA_GRPC_HOST', help: 'address the gRPC API listens on', parse: asText, fallback: '0.0.0.0' },
 	grpcPort: { name: 'AMPORA_GRPC_PORT', help: 'port of the gRPC API', parse: asPort, fallback: 4322 },

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
+import { createPrometheus, type MetricsServer } from '@ampora/control';
 import type { Backplane, OwnershipDirectory, Subscription } from '@ampora/dispatch';
 import { type Clock, newId, type Random } from '@ampora/runtime';
 import type { EngineStore } from '@ampora/store';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { LeaseKeeper } from './leader/lease_keeper.js';
 import { CutOffGateways } from './liveness/cut_off_gateways.js';
+import { MetricKeeper } from './metrics/metric_keeper.js';
 import type { EngineTelemetry } from './telemetry/engine_telemetry.js';
 import { Ticker } from './ticker/ticker.js';
 
@@ -15,6 +17,8 @@ export interface EngineDeps {
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly telemetry: EngineTelemetry;
+	/** Absent: there is none, and metric gates end inconclusive. */
+	readonly metrics?: MetricsServer;
 }
 
 export interface EngineOptions {
@@ -52,6 +56,7 @@ export function createEngine(deps: EngineDeps, { leaseTtlMs }: EngineOptions): E
 	const cutOff = new CutOffGateways({ ...deps, events: telemetry.cutOff });
 	const ticker = new Ticker({
 		...deps,
+		metrics: new MetricKeeper({ metrics: deps.metrics ?? createPrometheus({ url: null }) }),
 		dispatcher,
 		leases,
 		cutOff,

@@ -1,5 +1,5 @@
 import { createApi } from '@ampora/api';
-import { createControl } from '@ampora/control';
+import { createControl, createPrometheus } from '@ampora/control';
 import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
 import { createGateway } from '@ampora/gateway';
 import {
@@ -90,8 +90,9 @@ async function open(
 	const controlStore = createControlStore(database.orm);
 
 	const telemetry = createEngineTelemetry({ logger, tracer, registry, dispatchCountsAs: 'local' });
+	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
 	const engine = createEngine(
-		{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry },
+		{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry, metrics },
 		config,
 	);
 	await engine.start();
@@ -102,7 +103,7 @@ async function open(
 	);
 	membership.start();
 	closing.add(() => membership.stop());
-	const gauges = keepGaugesFresh({ telemetry, store: engineStore, clock });
+	const gauges = keepGaugesFresh({ telemetry, store: engineStore, clock, leading: engine.leading });
 	closing.add(() => gauges.stop());
 
 	const gateway = createGateway(
@@ -123,14 +124,14 @@ async function open(
 	await gateway.start();
 	closing.add(() => gateway.drain());
 
-	const control = createControl({ store: controlStore, backplane, clock });
+	const control = createControl({ store: controlStore, backplane, clock, metrics });
 	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
 	const grpc = createGrpcServer({ control, tracer, onFault }, { host, port: config.grpcPort });
 	const grpcAddress = await grpc.listen();
 	closing.add(() => grpc.close());
 
 	const api = await createApi(
-		{ store: controlStore, backplane, clock, tracer, log: logger },
+		{ store: controlStore, backplane, clock, tracer, log: logger, metrics },
 		{ host, port: config.apiPort, bodyBytesMax: apiBodyBytesMax, decisionWaitMs },
 	);
 	const { url } = await api.listen();

@@ -4,6 +4,7 @@ import {
 	asText,
 	asUrl,
 	installationSettings,
+	metricsServerSettings,
 	operationsPort,
 	type Resolved,
 } from '@ampora/runtime';
@@ -35,6 +36,7 @@ export const settings = {
 		fallback: 3_000,
 	},
 	otlpEndpoint: installationSettings.otlpEndpoint,
+	...metricsServerSettings,
 	// What goes wrong is said; the rest would drown what a person came for.
 	logLevel: { ...installationSettings.logLevel, fallback: 'warn' as 'debug' | 'info' | 'warn' | 'error' },
 };

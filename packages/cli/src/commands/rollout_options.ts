@@ -5,6 +5,7 @@ import { wholeNumber } from '../paging.js';
 
 type Strategy = NonNullable<RolloutRequest['strategy']>;
 type Gates = NonNullable<RolloutRequest['gates']>;
+type MetricGates = NonNullable<RolloutRequest['metricGates']>;
 
 export interface CreateOptions {
 	readonly file?: string[];
@@ -26,6 +27,7 @@ export interface CreateOptions {
 	readonly maxDeferred?: string;
 	readonly progressDeadline?: string;
 	readonly minSample?: Gates;
+	readonly metricGate?: MetricGates;
 	readonly coverage?: string;
 	readonly unconfirmed?: 'skip' | 'push';
 	readonly controlLoss?: string;
@@ -55,6 +57,16 @@ export function sampleOption(text: string, before: Gates = {}): Gates {
 	const [, gate, agents] = /^([a-z-]+)=(\d{1,7})$/.exec(text) ?? [];
 	if (gate === undefined) throw new InvalidArgumentError('write gate=agents, like unhealthy-ratio=20.');
 	return { ...before, [gate]: { minSample: Number(agents) } };
+}
+
+/** A JSON object, as the API takes it; repeated ones add up. */
+export function metricGateOption(text: string, before: MetricGates = []): MetricGates {
+	try {
+		return [...before, JSON.parse(text)];
+	} catch {
+		const example = '{"name":"points","query":"…","op":">=","value":0.9}';
+		throw new InvalidArgumentError(`write a JSON object, like '${example}'.`);
+	}
 }
 
 export function mergedGates(thresholds: Gates | undefined, samples: Gates | undefined): Gates | undefined {
@@ -143,6 +155,7 @@ export function specRequest(options: CreateOptions): Partial<BodyOf<'planRollout
 	} = options;
 	const gates = mergedGates(gate, minSample);
 	return {
+		metricGates: options.metricGate,
 		strategy: strategyOf(options),
 		maxInFlight: maxInFlight === undefined || maxInFlight === 'unlimited' ? maxInFlight : Number(maxInFlight),
 		...{ gates, order, seed, onGate, onAgentFailure, bake, deferFor, maxDeferred, coverage, unconfirmed, controlLoss },
@@ -183,6 +196,7 @@ export const addSpecOptions = (command: Command): Command =>
 		.option('--max-in-flight <n>', 'agents pushed and not yet answered, or unlimited')
 		.option('--gate <gate=threshold[:window]>', 'like unhealthy-ratio=5%:2m; repeat for several', gateOption)
 		.option('--min-sample <gate=agents>', 'advisory in smaller steps, like unhealthy-ratio=20; repeat', sampleOption)
+		.option('--metric-gate <json>', 'a gate on a Prometheus query, as the API takes it; repeat', metricGateOption)
 		.option('--progress-deadline <duration>', 'without any progress for so long it pauses (30m)')
 		.option('--on-gate <what>', 'pause (default) or rollback')
 		.option('--on-agent-failure <what>', 'restore (default) or leave')

@@ -111,12 +111,16 @@ export function rolloutText(rollout: RolloutAnswer): string {
 	const fired = rollout.evidence.map(
 		({ message, cohort }) => `  ${message}, ${cohort === 'step' ? 'in the step' : 'in the rollout'}\n`,
 	);
+	const metrics = rollout.metricGates.map(
+		({ name, verdict, text }) => `  ${name}: ${verdict ?? 'not asked yet'}${text === null ? '' : `, ${text}`}\n`,
+	);
 	const errors = rollout.errors.map(({ agents, error }) => `  ${agents} × ${error.split('\n')[0]}\n`);
 	return [
 		`${rollout.headline}\n\n`,
 		head,
 		`\n${stepsTable(rollout.steps)}`,
 		fired.length > 0 ? `\nGates:\n${fired.join('')}` : '',
+		metrics.length > 0 ? `\nMetric gates:\n${metrics.join('')}` : '',
 		errors.length > 0 ? `\nErrors of agents:\n${errors.join('')}` : '',
 	].join('');
 }

@@ -1,6 +1,6 @@
 import { type AgentId, assert, type GroupId, type RolloutId, type VersionId } from '@ampora/runtime';
 import { decide } from '../decide.js';
-import type { Command, CommandKind, Decision, Environment, Snapshot } from '../decision.js';
+import type { Command, CommandKind, Decision, Environment, MetricResult, Snapshot } from '../decision.js';
 import { breaches } from '../invariants.js';
 import { canonicalJson } from '../journal.js';
 import type { AgentFacts, Member, Reports, Rollout, Step, Target } from '../model.js';
@@ -90,6 +90,8 @@ export class RolloutWorld {
 	nowMs = 1_000_000;
 	rollout: Rollout;
 	environment: Environment = idleEnvironment;
+	/** Verdicts the next decisions are handed. */
+	metricResults: readonly MetricResult[] = [];
 	readonly steps = new Map<number, Step>();
 	readonly targets = new Map<AgentId, Target>();
 	readonly agents = new Map<AgentId, WorldAgent>();
@@ -196,6 +198,7 @@ export class RolloutWorld {
 			named: page(5_000, ({ agentId, state }) => named.includes(agentId) || (retryAll && failed.includes(state))),
 			commands: [...this.commands],
 			environment: this.environment,
+			metricResults: this.metricResults,
 			nowMs: this.nowMs,
 		};
 	}

@@ -1,6 +1,6 @@
 import type { GatewayId, RolloutId } from '@ampora/runtime';
 import * as statements from '../gen/sql.js';
-import type { EngineFigures, EngineStore, SessionRow } from '../ports.js';
+import type { CohortRow, EngineFigures, EngineStore, SessionRow } from '../ports.js';
 import { uniqueViolation } from '../repositories/drizzle.js';
 import { onlyRow, type Row, repeating, type Sql } from '../sql.js';
 import { Conflict, commitDecision } from './commit_decision.js';
@@ -60,4 +60,5 @@ export const createEngineStore = (sql: Sql): EngineStore => ({
 	async figures() {
 		return onlyRow(await sql.query<EngineFigures & Row>(statements.readFigures));
 	},
+	cohorts: (limit) => sql.query<CohortRow & Row>(statements.readCohorts, [limit]),
 });

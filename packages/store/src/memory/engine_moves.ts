@@ -12,6 +12,7 @@ import type {
 	SessionRow,
 } from '../ports.js';
 import { unheardMs, watchingOf } from '../rollout_rows.js';
+import { cohorts } from './cohorts.js';
 import { busyWith, loadMove } from './snapshot_move.js';
 import { copy, type MemoryAgent, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
 
@@ -336,4 +337,5 @@ export const engineMoves = (state: MemoryState): EngineMoves => ({
 	keepUnheard: (lease, gateways) => keepUnheard(state, lease, gateways),
 	sessionsOf: (agentIds) => sessions(state, agentIds),
 	figures: () => figures(state),
+	cohorts: (limit) => cohorts(state, limit),
 });

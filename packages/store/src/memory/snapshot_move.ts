@@ -78,7 +78,7 @@ function membersOf(state: MemoryState, row: MemoryRollout, limit: number): reado
 }
 
 /** What `->>` makes of the attribute: text as it is, anything else as JSON. */
-function domainOf(description: MemoryAgent['description'], attribute: string | null): string | null {
+export function domainOf(description: MemoryAgent['description'], attribute: string | null): string | null {
 	if (attribute === null) return null;
 	const { identifying = {}, nonIdentifying = {} } = description ?? {};
 	const value = identifying[attribute] ?? nonIdentifying[attribute] ?? null;

@@ -82,6 +82,11 @@ export function rolloutMessage(rollout: RolloutAnswer): Rollout {
 			n,
 			thresholdPercent,
 		})),
+		metricGates: rollout.metricGates.map(({ verdict, text, ...gate }) => ({
+			...gate,
+			verdict: verdict ?? '',
+			text: text ?? '',
+		})),
 		failures: rollout.errors.map(({ error, agents, examples }) => ({ error, agents, exampleAgentIds: examples })),
 		allowedCommands: rollout.commands,
 		timeLeft:

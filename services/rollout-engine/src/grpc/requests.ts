@@ -6,6 +6,7 @@ import {
 	type CanaryStep,
 	type CreateRolloutRequest,
 	type Gate,
+	type MetricGate,
 	OnAgentFailure,
 	OnGate,
 	Order,
@@ -53,6 +54,7 @@ function specRequest(spec: RolloutSpec | undefined): Partial<RolloutRequest> {
 		spreadBy: spec.spreadBy,
 		maxInFlight: spec.unlimitedInFlight ? ('unlimited' as const) : spec.maxInFlight,
 		gates: gatesRequest(spec.gates),
+		metricGates: spec.metricGates.length > 0 ? spec.metricGates.map(metricGateRequest) : undefined,
 		onGate: onGateOf(spec.onGate),
 		onAgentFailure: onAgentFailureOf(spec.onAgentFailure),
 		bake: durationText(spec.bake),
@@ -108,6 +110,14 @@ export function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<stri
 		]),
 	);
 }
+
+const metricGateRequest = ({ interval, initialDelay, ingestionLag, ...gate }: MetricGate): Record<string, unknown> =>
+	given({
+		...gate,
+		interval: durationText(interval),
+		initialDelay: durationText(initialDelay),
+		ingestionLag: durationText(ingestionLag),
+	});
 
 function orderOf(order: Order): 'random' | 'hostname' | 'last-seen' | undefined {
 	if (order === Order.ORDER_HOSTNAME) return 'hostname';

@@ -1,6 +1,14 @@
 import type { Decision } from '@ampora/rollout';
-import type { EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
-import { createMetrics, type Logger, type MetricsRegistry, spanNames, type Tracer } from '@ampora/telemetry';
+import type { CohortRow, EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
+import {
+	type CohortMember,
+	createMetrics,
+	type Logger,
+	type MetricsRegistry,
+	showCohorts,
+	spanNames,
+	type Tracer,
+} from '@ampora/telemetry';
 import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
 import { leaseName } from '../engine.js';
 import type { CutOffEvents } from '../liveness/cut_off_gateways.js';
@@ -16,8 +24,8 @@ export interface EngineTelemetry {
 	leaseChanged(name: string, lease: LeaderLease | null): void;
 	leaseRenewed(name: string, expiresAtMs: number): void;
 	leaseFailed(error: unknown): void;
-	/** Reads the gauges anew. */
-	refresh(store: Pick<EngineStore, 'figures'>): Promise<void>;
+	/** Reads the gauges anew; the cohorts of rollouts are the leader's to show. */
+	refresh(store: Pick<EngineStore, 'figures' | 'cohorts'>, leading: boolean): Promise<void>;
 }
 
 export interface EngineTelemetryDeps {
@@ -98,7 +106,7 @@ export function createEngineTelemetry({
 			for (const event of decision.events) {
 				if (event.kind === 'state')
 					rollout.ampora_rollout_state_transitions_total.inc({ from: event.from, to: event.to });
-				if (event.kind === 'gate-fired') rollout.ampora_rollout_gate_fired_total.inc({ gate: event.gate });
+				if (event.kind === 'gate-fired') rollout.ampora_rollout_gate_fired_total.inc({ gate: gateLabel(event.gate) });
 				logger.info(event.kind, { rollout_id: decision.rollout.id, ...describe(event) });
 			}
 			if (decision.assignments.length > 0 || decision.events.length > 0) {
@@ -117,7 +125,9 @@ export function createEngineTelemetry({
 		leaseRenewed: (name, expiresAtMs) =>
 			lease.ampora_leader_lease_expires_timestamp_seconds.set({ name }, expiresAtMs / 1000),
 		leaseFailed: (error) => logger.warn('the leader lease could not be asked for', { error }),
-		async refresh(store) {
+		async refresh(store, leading) {
+			const cohorts = leading ? await store.cohorts(cohortMax) : [];
+			showCohorts(registry, cohorts.flatMap(membersOf));
 			const figures = await store.figures();
 			setByState(rollout.ampora_rollouts, figures.rollouts);
 			setByState(rollout.ampora_rollout_agents, figures.rolloutAgents);
@@ -129,6 +139,15 @@ export function createEngineTelemetry({
 		},
 	};
 }
+
+/** Agents of each cohort that are shown at most. */
+const cohortMax = 2_000;
+
+const membersOf = ({ rolloutId: rollout, cohort, label, agents }: CohortRow): CohortMember[] =>
+	agents.map((agent) => ({ rollout, cohort, label, agent }));
+
+/** Metric gates are named by people: they count as one. */
+const gateLabel = (gate: string): string => (gate.startsWith('metric:') ? 'metric' : gate);
 
 const healthyLabel = (healthy: boolean | null) => (healthy === null ? 'unknown' : healthy ? 'true' : 'false');
 

@@ -8,14 +8,15 @@ const refreshEveryMs = 5_000;
 /** Reads what the gauges show from Postgres, so that every replica shows the same. */
 export function keepGaugesFresh(deps: {
 	telemetry: EngineTelemetry;
-	store: Pick<EngineStore, 'figures'>;
+	store: Pick<EngineStore, 'figures' | 'cohorts'>;
+	leading: () => boolean;
 	clock: Clock;
 }): { stop(): void } {
 	let timer: Timer | null = null;
 	let stopped = false;
 	const refresh = () => {
 		void deps.telemetry
-			.refresh(deps.store)
+			.refresh(deps.store, deps.leading())
 			.catch(deps.telemetry.ticker.storeFailed)
 			.then(() => {
 				if (!stopped) timer = deps.clock.after(refreshEveryMs, refresh);

@@ -2,9 +2,12 @@ import { type Decision, decide, decisionDigest, journalInput, offersOf, snapshot
 import type { RolloutId } from '@ampora/runtime';
 import type { CommitOutcome, EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
 import type { Dispatcher } from '../dispatcher/dispatcher.js';
+import type { MetricKeeper } from '../metrics/metric_keeper.js';
 
 export interface TickDeps {
 	readonly store: Pick<EngineStore, 'loadSnapshot' | 'commitDecision'>;
+	/** Verdicts of the metrics server, as far as they are known. */
+	readonly metrics: Pick<MetricKeeper, 'resultsFor'>;
 	readonly dispatcher: Pick<Dispatcher, 'start'>;
 	/** Told of every decision that was committed. */
 	readonly onCommitted: (loaded: LoadedSnapshot, decision: Decision) => void;
@@ -21,8 +24,9 @@ const passesMax = 8;
  */
 export async function tickRollout(deps: TickDeps, lease: LeaderLease, rolloutId: RolloutId): Promise<TickOutcome> {
 	for (let pass = 0; pass < passesMax; pass += 1) {
-		const loaded = await deps.store.loadSnapshot(rolloutId, snapshotNeeds);
-		if (loaded === null) return 'idle';
+		const read = await deps.store.loadSnapshot(rolloutId, snapshotNeeds);
+		if (read === null) return 'idle';
+		const loaded = withMetrics(deps, read);
 		const decision = decide(loaded.snapshot);
 		if (!decision.changed && loaded.signalIds.length === 0) return 'idle';
 		const outcome = await commit(deps, lease, loaded, decision);
@@ -33,6 +37,11 @@ export async function tickRollout(deps: TickDeps, lease: LeaderLease, rolloutId:
 		if (decision.nextWakeAtMs === null || decision.nextWakeAtMs > loaded.snapshot.nowMs) return 'idle';
 	}
 	return 'busy';
+}
+
+function withMetrics({ metrics }: TickDeps, loaded: LoadedSnapshot): LoadedSnapshot {
+	const metricResults = metrics.resultsFor(loaded.snapshot);
+	return metricResults.length === 0 ? loaded : { ...loaded, snapshot: { ...loaded.snapshot, metricResults } };
 }
 
 function commit(

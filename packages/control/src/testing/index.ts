@@ -1,0 +1,1 @@
+export { createMemoryMetrics, type MemoryMetrics } from './memory_metrics.js';

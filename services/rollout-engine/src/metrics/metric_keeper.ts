@@ -1,0 +1,54 @@
+import type { MetricsServer } from '@ampora/control';
+import { cohortQuery, dueMetricGates, judgeSample, type MetricAsk, metricQuery, type Snapshot } from '@ampora/rollout';
+import type { RolloutId } from '@ampora/runtime';
+
+type MetricResult = NonNullable<Snapshot['metricResults']>[number];
+
+/** Evaluations of one gate: the one that is due, under way or answered. */
+interface Evaluation {
+	readonly ask: MetricAsk;
+	result: MetricResult | null;
+}
+
+/** Asks the metrics server beside the ticks, which wait for nobody: a slow server delays no rollout (D7). */
+export class MetricKeeper {
+	readonly #evaluations = new Map<RolloutId, readonly Evaluation[]>();
+
+	constructor(private readonly deps: { readonly metrics: MetricsServer }) {}
+
+	/** Begins what is due and was not begun, and answers what is known by now; what is not due any more is forgotten. */
+	resultsFor({ rollout, nowMs }: Snapshot): readonly MetricResult[] {
+		const due = dueMetricGates(rollout);
+		if (due.length === 0) {
+			this.#evaluations.delete(rollout.id);
+			return [];
+		}
+		const before = this.#evaluations.get(rollout.id) ?? [];
+		const now = due.map((ask) => before.find((one) => isSame(one.ask, ask)) ?? this.#begin(rollout.id, ask, nowMs));
+		this.#evaluations.set(rollout.id, now);
+		return now.flatMap(({ result }) => result ?? []);
+	}
+
+	#begin(rolloutId: RolloutId, ask: MetricAsk, nowMs: number): Evaluation {
+		const evaluation: Evaluation = { ask, result: null };
+		void this.#evaluate(rolloutId, ask, nowMs - ask.spec.ingestionLagMs).then((result) => {
+			evaluation.result = result;
+		});
+		return evaluation;
+	}
+
+	async #evaluate(
+		rollout: RolloutId,
+		{ gate, stage, dueMs, spec, step }: MetricAsk,
+		atMs: number,
+	): Promise<MetricResult> {
+		const { metrics } = this.deps;
+		const ask = (about: 'changed' | 'control') => metrics.query(metricQuery(spec, { rollout, step, about }), atMs);
+		const [changed, cohort] = await Promise.all([ask('changed'), metrics.query(cohortQuery(spec, rollout), atMs)]);
+		const silent = changed.kind === 'samples' && changed.samples.length === 0;
+		const control = silent || spec.compare === 'control' ? await ask('control') : null;
+		return { gate, stage, dueMs, ...judgeSample(spec, { changed, control, cohort, atMs }) };
+	}
+}
+
+const isSame = (a: MetricAsk, b: MetricAsk): boolean => a.gate === b.gate && a.stage === b.stage && a.dueMs === b.dueMs;
