@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { say } from '../progress.mjs';
 import { aptInstall } from './apt.mjs';
@@ -34,26 +34,41 @@ export async function preparePrometheus() {
 }
 
 /** YAML takes JSON. Labels that a target gives its own series stay, `job` and `instance` too. */
-const config = (targets) => ({
+const config = (targetsFile) => ({
 	global: { scrape_interval: '1s', scrape_timeout: '1s' },
-	scrape_configs: targets.map(({ job, url }) => {
-		const { host, pathname } = new URL(url);
-		return { job_name: job, honor_labels: true, metrics_path: pathname, static_configs: [{ targets: [host] }] };
-	}),
+	scrape_configs: [
+		{
+			job_name: 'tests',
+			honor_labels: true,
+			file_sd_configs: [{ files: [targetsFile], refresh_interval: '1s' }],
+		},
+	],
 });
 
+/** Prometheus reads the file again when it changes. */
+function writeTargets(file, targets) {
+	const groups = targets.map(({ job, url }) => {
+		const { host, pathname } = new URL(url);
+		return { targets: [host], labels: { job, __metrics_path__: pathname } };
+	});
+	writeFileSync(`${file}.new`, JSON.stringify(groups));
+	renameSync(`${file}.new`, file);
+}
+
 /**
- * A Prometheus of one's own, empty, that scrapes these once a second.
+ * A Prometheus of one's own, empty, that scrapes these once a second, until `scrape` names others.
  * @param {readonly { job: string, url: string }[]} targets
- * @returns {Promise<import('./kept_server.mjs').Server>}
+ * @returns {Promise<import('./kept_server.mjs').Server & { scrape: (targets: readonly { job: string, url: string }[]) => void }>}
  */
-export async function startPrometheus(targets) {
+export async function startPrometheus(targets = []) {
 	const { path, version } = await program();
 	const port = await freePort();
 	const folder = ownFolder('prometheus');
 	const file = join(folder, 'prometheus.yml');
-	writeFileSync(file, JSON.stringify(config(targets)));
-	return keptServer({
+	const targetsFile = join(folder, 'targets.json');
+	writeTargets(targetsFile, targets);
+	writeFileSync(file, JSON.stringify(config(targetsFile)));
+	const server = await keptServer({
 		kind: `${path} (${version})`,
 		url: `http://127.0.0.1:${port}`,
 		port,
@@ -67,4 +82,5 @@ export async function startPrometheus(targets) {
 		],
 		answers,
 	});
+	return Object.assign(server, { scrape: (next) => writeTargets(targetsFile, next) });
 }

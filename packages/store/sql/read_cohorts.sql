@@ -14,7 +14,7 @@ left join lateral (
 		a.description -> 'nonIdentifying' ->> l.label,
 		a.description -> 'identifying' ->> replace(l.label, '_', '.'),
 		a.description -> 'nonIdentifying' ->> replace(l.label, '_', '.'),
-		case when l.label = 'service_instance_id' then a.instance_uid end
+		case when l.label = 'service_instance_id' then a.instance_uid::text end
 	) as value
 	from rollout_target t
 	join agent a on a.id = t.agent_id

@@ -1,4 +1,4 @@
-import type { Command, Decision } from '@ampora/rollout';
+import { type Command, type Decision, resolveSpec } from '@ampora/rollout';
 import { type GatewayId, newId, type RolloutId } from '@ampora/runtime';
 import type { ConnectedAgent } from '@ampora/store';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -617,6 +617,33 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 		expect(rollouts.InProgress).toBeGreaterThan(0);
 		expect(rolloutAgents.Pending).toBeGreaterThan(0);
 		expect(agents.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThan(10);
+	});
+
+	test('cohorts name the agents of rollouts with metric gates, by the label they are joined by, the first by rank', async () => {
+		const agents = await Promise.all([stage.connectOne(), stage.connectOne(), stage.connectOne()]);
+		const [first, second] = agents;
+		if (!first || !second) throw new Error('three agents were connected');
+		const gate = { name: 'points', query: 'x * $changed', op: '>=', value: 1 } as const;
+		const spec = resolveSpec({ seed: 's', metricGates: [gate, { ...gate, name: 'by-host', joinLabel: 'host_name' }] });
+		const running = await stage.running(agents, { spec });
+		const states = ['Applied', 'Disconnected', 'Pending'] as const;
+		const targets = agents.map(({ agentId }, rank) =>
+			sampleTarget(agentId, rank, { state: states[rank] ?? 'Pending' }),
+		);
+		await stage.decide(running.rolloutId, { targets });
+		const own = async (limit: number) =>
+			(await stores.engine.cohorts(limit)).filter(({ rolloutId }) => rolloutId === running.rolloutId);
+		const cohort = (label: string, name: string, named: readonly ConnectedAgent[]) => ({
+			...{ rolloutId: running.rolloutId, label, cohort: name },
+			agents: named.map(({ instanceUid }) => instanceUid).sort(),
+		});
+		expect(await own(10)).toEqual([
+			cohort('host_name', 'changed', []),
+			cohort('host_name', 'control', []),
+			cohort('service_instance_id', 'changed', [first, second]),
+			cohort('service_instance_id', 'control', agents.slice(2)),
+		]);
+		expect((await own(1))[2]).toEqual(cohort('service_instance_id', 'changed', [first]));
 	});
 
 	test('figures show the longest pause and the oldest push without an answer', async () => {

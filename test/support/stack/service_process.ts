@@ -49,6 +49,11 @@ export class ServiceProcess {
 		this.logFile = join(spec.logFolder, `${spec.name}.log`);
 	}
 
+	/** Where /metrics and /health are. */
+	get operationsUrl(): string {
+		return this.spec.operationsUrl;
+	}
+
 	get pid(): number {
 		const pid = this.#child?.pid;
 		if (pid === undefined) throw new Error(`${this.name} does not run`);

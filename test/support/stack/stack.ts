@@ -21,6 +21,8 @@ export interface StackOptions {
 	/** Of the engines' leader lease; 3s when absent. */
 	readonly leaseTtl?: string;
 	readonly otlpEndpoint?: string;
+	/** A Prometheus that metric gates ask. */
+	readonly metricsUrl?: string;
 	readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
 	/** Further settings of every gateway. */
 	readonly gatewayEnvironment?: Readonly<Record<string, string>>;
@@ -66,7 +68,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 	const make = (spec: Spec) => makeService(spec, { ...options, ...servers, prefix, logFolder });
 	const gateways = await Promise.all(numbered(options.gateways).map((at) => gateway(at, options, make)));
 	const engines = await Promise.all(numbered(options.engines).map((at) => engine(at, options, make)));
-	const apis = await Promise.all(numbered(options.apis).map((at) => api(at, make)));
+	const apis = await Promise.all(numbered(options.apis).map((at) => api(at, options, make)));
 
 	const backends = gateways.map(({ process, port }) => ({ name: process.name, host: loopback, port }));
 	const proxy = new TcpProxy(backends);
@@ -133,20 +135,27 @@ async function gateway(at: number, options: StackOptions, make: Make): Promise<P
 	return { port, process: await make({ name: `gw-${at}`, service: 'gateway', environment, nodeArgs }) };
 }
 
-async function engine(at: number, { redisUrl, leaseTtl = '3s' }: StackOptions, make: Make): Promise<Placed> {
+async function engine(
+	at: number,
+	{ redisUrl, leaseTtl = '3s', metricsUrl }: StackOptions,
+	make: Make,
+): Promise<Placed> {
 	const port = await freePort();
 	const environment = {
 		AMPORA_REDIS_URL: redisUrl,
 		AMPORA_GRPC_HOST: loopback,
 		AMPORA_GRPC_PORT: String(port),
 		AMPORA_LEASE_TTL: leaseTtl,
+		...metricsAt(metricsUrl),
 	};
 	return { port, process: await make({ name: `engine-${at}`, service: 'rollout-engine', environment }) };
 }
 
-async function api(at: number, make: Make): Promise<Placed> {
+const metricsAt = (url: string | undefined) => (url === undefined ? {} : { AMPORA_METRICS_URL: url });
+
+async function api(at: number, { metricsUrl }: StackOptions, make: Make): Promise<Placed> {
 	const port = await freePort();
-	const environment = { AMPORA_API_HOST: loopback, AMPORA_API_PORT: String(port) };
+	const environment = { AMPORA_API_HOST: loopback, AMPORA_API_PORT: String(port), ...metricsAt(metricsUrl) };
 	return { port, process: await make({ name: `api-${at}`, service: 'api', environment }) };
 }
 

@@ -104,6 +104,7 @@ describe('a new rollout', () => {
 		start: { grpc: 'manual_start', cli: '--manual' },
 		unconfirmed: { grpc: 'push_unconfirmed' },
 		gates: { cli: '--gate' },
+		metricGates: { cli: '--metric-gate' },
 	};
 	const spoken = (fields: readonly string[], name: string) =>
 		[otherNames[name]?.grpc ?? snake(name), `${snake(name)}_percent`].find((field) => fields.includes(field));
