@@ -310,7 +310,7 @@ export async function afterCollision(deps: ControlDeps, error: unknown, groupId:
 }
 
 /** Outside of any transaction: a server that is slow to answer holds up nobody. What else is wrong with the spec is said later. */
-export async function triedGates(deps: ControlDeps, input: Parameters<typeof toSpec>[0]) {
+async function triedGates(deps: ControlDeps, input: Parameters<typeof toSpec>[0]) {
 	if ((input.metricGates ?? []).length === 0) return ok(true);
 	const spec = toSpec(input, null, await gateDefaults(deps.store));
 	return spec.ok ? tryQueries(deps, spec.value) : spec;

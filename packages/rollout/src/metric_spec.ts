@@ -6,7 +6,7 @@ export type MetricGateInput = Pick<MetricGateSpec, 'name' | 'query' | 'op' | 'va
 	Partial<Omit<MetricGateSpec, 'name' | 'query' | 'op' | 'value'>>;
 
 const dayMs = 86_400_000;
-export const metricIntervalMinMs = 30_000;
+const metricIntervalMinMs = 30_000;
 const gatesMax = 10;
 const queryMax = 4_000;
 

@@ -60,7 +60,7 @@ export function sampleOption(text: string, before: Gates = {}): Gates {
 }
 
 /** A JSON object, as the API takes it; repeated ones add up. */
-export function metricGateOption(text: string, before: MetricGates = []): MetricGates {
+function metricGateOption(text: string, before: MetricGates = []): MetricGates {
 	try {
 		return [...before, JSON.parse(text)];
 	} catch {
