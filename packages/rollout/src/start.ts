@@ -10,7 +10,7 @@ import { startNext } from './steps.js';
 const approvedForMs = 24 * 3_600_000;
 
 /** Plans the group and starts the first step; refused when agents would have no way back and nobody accepted that. */
-export function startRollout(draft: Draft, why: string, replan = false): Refusal {
+function startRollout(draft: Draft, why: string, replan = false): Refusal {
 	const plan = planTargets(draft.rollout, draft.snapshot.members);
 	const refusal =
 		refuseDomains(draft, plan) ?? refuseNoWayBack(draft, plan) ?? (replan ? null : refuseVoid(draft, plan));
