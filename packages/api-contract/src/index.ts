@@ -1,4 +1,5 @@
 export * from './agents.js';
+export * from './calendar.js';
 export {
 	type CallInput,
 	type Client,

@@ -158,6 +158,10 @@ export const rollout = rolloutSummary
 		holding: z.string().nullable(),
 		/** The human action it waits for. */
 		waitsFor: z.string().nullable(),
+		/** It starts by itself then. */
+		startAt: instant.nullable(),
+		/** Outside its change windows or in a freeze: why, and when it goes on by itself. */
+		closed: z.object({ why: z.string(), until: instant.nullable() }).nullable(),
 		nextWakeAt: instant.nullable(),
 		bakedMs: ms,
 		noWayBack: count,

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addAgents } from './commands/agents.js';
 import { addAudit } from './commands/audit.js';
+import { addCalendar } from './commands/calendar.js';
 import { addConfigs } from './commands/configs.js';
 import { addGroups } from './commands/groups.js';
 import { addRollouts } from './commands/rollouts.js';
@@ -23,6 +24,7 @@ function buildProgram(io: Io): Command {
 	addGroups(program, io);
 	addRollouts(program, io);
 	addSettings(program, io);
+	addCalendar(program, io);
 	addTokens(program, io);
 	addAudit(program, io);
 	for (const command of withChildren(program)) prepare(command, io);

@@ -3,6 +3,7 @@ import type { Result } from '@ampora/runtime';
 import { isStoreAway } from '@ampora/store';
 import { agentUseCases } from './agents.js';
 import { auditUseCases } from './audit.js';
+import { calendarUseCases } from './calendar.js';
 import { authorise, type Caller, type Origin } from './caller.js';
 import { comparisonUseCases } from './comparison.js';
 import { compatibilityUseCases } from './compatibility.js';
@@ -62,6 +63,7 @@ export function createControl(deps: ControlDeps): Control {
 		...agentUseCases(deps),
 		...rolloutUseCases(deps),
 		...settingsUseCases(deps),
+		...calendarUseCases(deps),
 		...tokenUseCases(deps),
 		...auditUseCases(deps),
 	};

@@ -106,6 +106,8 @@ function headline(row: RolloutRow, steps: readonly Step[], ended: string | null)
 	}
 }
 
+const instantOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
 /** Throughput is counted over this long. */
 const paceMs = 60_000;
 
@@ -140,6 +142,8 @@ export async function showRollout({ rollouts }: Pick<Repositories, 'rollouts'>, 
 		timeLeft: timeLeft(rollout, steps, { states, answeredPerMinute: perMinute }),
 		holding: holdingText(rollout, row.readAtMs)?.replace(/^holding: /, '') ?? null,
 		waitsFor: row.waitsFor,
+		startAt: instantOf(rollout.spec.startAtMs ?? null),
+		closed: rollout.closed ? { why: rollout.closed.why, until: instantOf(rollout.closed.untilMs) } : null,
 		nextWakeAt: row.nextWakeAt?.toISOString() ?? null,
 		bakedMs: Math.round(rollout.bakedMs),
 		noWayBack: rollout.noWayBack,

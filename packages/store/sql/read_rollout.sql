@@ -26,6 +26,22 @@ select
 		select from rollout n
 		where n.group_id = r.group_id and n.created_at > r.created_at and n.started_at is not null
 	) as "latestOfGroup",
+	json_build_object(
+		'windows', (
+			select coalesce(json_agg(json_build_object(
+				'name', w.name, 'days', w.days, 'from', w.from_time, 'to', w.to_time, 'timeZone', w.time_zone
+			) order by w.name collate "C"), '[]')
+			from change_window w where w.group_ids is null or r.group_id = any(w.group_ids)
+		),
+		'freezes', (
+			select coalesce(json_agg(json_build_object(
+				'name', f.name, 'reason', f.reason,
+				'fromMs', floor(extract(epoch from f.from_at) * 1000)::float8,
+				'untilMs', floor(extract(epoch from f.until_at) * 1000)::float8
+			) order by f.name collate "C"), '[]')
+			from change_freeze f where f.until_at > now() and (f.group_ids is null or r.group_id = any(f.group_ids))
+		)
+	) as calendar,
 	(
 		select o.id from rollout o
 		where o.group_id = r.group_id and o.id <> r.id

@@ -297,6 +297,34 @@ export const rollout = pgTable(
 	],
 );
 
+/** When changes are allowed, every week; see `ChangeWindow` of the rollout core. */
+export const changeWindow = pgTable('change_window', {
+	id: uuid('id').primaryKey(),
+	name: text('name').notNull().unique(),
+	/** Null: all groups. */
+	groupIds: uuid('group_ids').array(),
+	days: text('days').array().notNull(),
+	/** Local times, `HH:MM`. */
+	fromTime: text('from_time').notNull(),
+	toTime: text('to_time').notNull(),
+	timeZone: text('time_zone').notNull(),
+	createdBy: text('created_by').notNull(),
+	createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+});
+
+/** When nothing changes, whatever the windows say. */
+export const freeze = pgTable('change_freeze', {
+	id: uuid('id').primaryKey(),
+	name: text('name').notNull().unique(),
+	reason: text('reason').notNull(),
+	/** Null: all groups. */
+	groupIds: uuid('group_ids').array(),
+	fromAt: instant('from_at').notNull(),
+	untilAt: instant('until_at').notNull(),
+	createdBy: text('created_by').notNull(),
+	createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+});
+
 /** What a rollout would do, as somebody looked at it. Kept for a day. */
 export const rolloutPlan = pgTable(
 	'rollout_plan',

@@ -58,6 +58,13 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	getRolloutCommand: `rollouts command ${id} ${id}`,
 	getSettings: 'settings get',
 	updateSettings: 'settings set --gate unhealthy-ratio=5%',
+	createChangeWindow: 'windows create nights --days mon,tue --from 22:00 --to 06:00 --time-zone UTC --group web',
+	listChangeWindows: 'windows list',
+	deleteChangeWindow: 'windows delete nights',
+	createFreeze:
+		'freezes create launch --from 2030-01-01T00:00:00Z --until 2030-01-02T00:00:00Z --reason launch --group web',
+	listFreezes: 'freezes list',
+	deleteFreeze: 'freezes delete launch',
 	createApiToken: 'tokens create ci',
 	listApiTokens: 'tokens list',
 	revokeApiToken: `tokens revoke ${id}`,

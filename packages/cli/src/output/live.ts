@@ -1,6 +1,6 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
 import type { TextSink } from '../io.js';
-import { bar, countsOf, dwellText, stateText, stepName, troubleOf } from './rollout_text.js';
+import { bar, closedText, countsOf, dwellText, stateText, stepName, troubleOf } from './rollout_text.js';
 
 /** Shows a rollout as it goes. */
 export interface LiveView {
@@ -37,6 +37,7 @@ function picture(rollout: RolloutAnswer): string[] {
 	const notes = [
 		...rollout.evidence.map(({ message }) => `  ! ${message}`),
 		...rollout.errors.slice(0, 3).map(({ agents, error }) => `  ${agents} × ${error.split('\n')[0]}`),
+		...(rollout.closed === null ? [] : [`  ${closedText(rollout.closed)}`]),
 		...(rollout.holding === null ? [] : [`  holding: ${rollout.holding}`]),
 		...(rollout.waitsFor === null ? [] : [`  waits for: ${rollout.waitsFor}`]),
 	];

@@ -83,6 +83,9 @@ function stepsTable(steps: readonly Step[]): string {
 	]);
 }
 
+export const closedText = ({ why, until }: NonNullable<RolloutAnswer['closed']>): string =>
+	until === null ? `${why}; no window opens` : `${why}; goes on ${when(until)}`;
+
 /** Everything about one rollout, for reading. */
 export function rolloutText(rollout: RolloutAnswer): string {
 	const { timeLeft } = rollout;
@@ -97,6 +100,8 @@ export function rolloutText(rollout: RolloutAnswer): string {
 			'time left',
 			timeLeft === null ? null : timeLeft.min === timeLeft.max ? timeLeft.min : `${timeLeft.min} to ${timeLeft.max}`,
 		],
+		...(rollout.startAt === null || rollout.startedAt !== null ? [] : [['starts', when(rollout.startAt)] as const]),
+		...(rollout.closed === null ? [] : [['closed', closedText(rollout.closed)] as const]),
 		['holding', rollout.holding],
 		['waits for', rollout.waitsFor],
 		['created', `${when(rollout.createdAt)} by ${rollout.createdBy}`],

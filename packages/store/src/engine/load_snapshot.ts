@@ -40,6 +40,7 @@ interface RolloutRow extends Row, RolloutColumns {
 	readonly membershipSeq: number;
 	readonly groupMembershipSeq: number;
 	readonly latestOfGroup: boolean;
+	readonly calendar: NonNullable<Snapshot['environment']['calendar']>;
 	readonly busyWith: RolloutId | null;
 	readonly superseded: RolloutState | null;
 	readonly nowMs: number;
@@ -56,7 +57,7 @@ interface MemberRow extends Row, Omit<Member, 'facts' | 'domain'> {
 	readonly agentId: AgentId;
 	readonly facts: FactsColumns;
 }
-type EnvironmentRow = Row & Omit<Snapshot['environment'], 'latestOfGroup' | 'busyWith' | 'superseded'>;
+type EnvironmentRow = Row & Omit<Snapshot['environment'], 'latestOfGroup' | 'calendar' | 'busyWith' | 'superseded'>;
 
 export const commandOf = ({ args, id, kind, actor }: OpenCommand): Command => ({
 	...(args as object),
@@ -65,7 +66,9 @@ export const commandOf = ({ args, id, kind, actor }: OpenCommand): Command => ({
 	actor,
 });
 
-const ofGroup = ({ latestOfGroup, busyWith, superseded }: RolloutRow) => ({ latestOfGroup, busyWith, superseded });
+const ofGroup = ({ latestOfGroup, calendar, busyWith, superseded }: RolloutRow) => ({
+	...{ latestOfGroup, calendar, busyWith, superseded },
+});
 
 /** Which targets the open commands speak of. */
 export function namedBy(commands: readonly Command[]): { agentIds: readonly AgentId[]; allFailed: boolean } {

@@ -1,5 +1,6 @@
 import {
 	type AgentFacts,
+	type Calendar,
 	type Command,
 	changedTargetsMax,
 	dueObservedMs,
@@ -11,7 +12,7 @@ import {
 	type Target,
 	type TargetView,
 } from '@ampora/rollout';
-import type { AgentId, RolloutId } from '@ampora/runtime';
+import type { AgentId, GroupId, RolloutId } from '@ampora/runtime';
 import { commandOf, namedBy } from '../engine/load_snapshot.js';
 import type { LoadedSnapshot, Rollout } from '../ports.js';
 import { reportsOf, sessionOf, unheardMs } from '../rollout_rows.js';
@@ -167,6 +168,24 @@ export function busyWith(state: MemoryState, { id, groupId }: Rollout): RolloutI
 	return null;
 }
 
+/** Of the group and of all groups, in name order. */
+function calendarOf(state: MemoryState, groupId: GroupId): Calendar {
+	if (state.flaws.ignoreCalendar) return { windows: [], freezes: [] };
+	const concerns = ({ groupIds }: { groupIds: readonly GroupId[] | null }) => groupIds?.includes(groupId) ?? true;
+	const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+	return {
+		windows: state.windows
+			.filter(concerns)
+			.map(({ window }) => window)
+			.sort(byName),
+		freezes: state.freezes
+			.filter(concerns)
+			.map(({ freeze }) => freeze)
+			.filter(({ untilMs }) => untilMs > state.nowMs())
+			.sort(byName),
+	};
+}
+
 function environmentOf(state: MemoryState, row: MemoryRollout): Environment {
 	const unheard = new Map<string, { gateway: string; why: 'lost' | 'draining'; sinceMs: number; agents: number }>();
 	let controlLost = 0;
@@ -199,6 +218,7 @@ function environmentOf(state: MemoryState, row: MemoryRollout): Environment {
 		controlLost,
 		controlConnected: controlLost === 0 ? 0 : connected + controlLost,
 		latestOfGroup: !newer,
+		calendar: calendarOf(state, groupId),
 		busyWith: busyWith(state, row.rollout),
 		superseded: supersedes === null ? null : (state.rollouts.get(supersedes)?.rollout.state ?? null),
 	};

@@ -1,4 +1,4 @@
-import type { Back, Decision, Step, Target } from '@ampora/rollout';
+import type { Back, ChangeWindow, Decision, Freeze, Step, Target } from '@ampora/rollout';
 import type { AgentId, Clock, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { AuditLine } from '../engine/commit_decision.js';
 import type { OpenCommand } from '../engine/load_snapshot.js';
@@ -127,6 +127,8 @@ export interface Flaws {
 	readonly ignoreOffers?: boolean;
 	/** Pause without taking back what was not sent (R1). */
 	readonly skipWithdrawal?: boolean;
+	/** Load no windows and freezes (R1). */
+	readonly ignoreCalendar?: boolean;
 }
 
 /** Called around every method: may wait, and may throw. */
@@ -159,6 +161,9 @@ export class MemoryState {
 	readonly leases = new Map<string, { holder: string; epoch: number; expiresAtMs: number }>();
 	readonly audit: AuditLine[] = [];
 	readonly enrollmentTokens = new Set<string>();
+	/** With the groups they are for; null: all. */
+	readonly windows: { readonly groupIds: readonly GroupId[] | null; readonly window: ChangeWindow }[] = [];
+	readonly freezes: { readonly groupIds: readonly GroupId[] | null; readonly freeze: Freeze }[] = [];
 	/** By distribution, version and hash. */
 	readonly catalogues = new Map<string, MemoryCatalogue>();
 	#lastId = 0;

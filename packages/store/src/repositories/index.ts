@@ -4,6 +4,7 @@ import type { Orm } from '../database.js';
 import { repeating } from '../sql.js';
 import { agentsOn } from './agents.js';
 import { auditOn } from './audit.js';
+import { calendarOn } from './calendar.js';
 import { cataloguesOn } from './catalogues.js';
 import { commandsOn } from './commands.js';
 import { configurationsOn } from './configurations.js';
@@ -20,6 +21,7 @@ const repositoriesOn = (db: Orm) => ({
 	groups: groupsOn(db),
 	agents: agentsOn(db),
 	catalogues: cataloguesOn(db),
+	calendar: calendarOn(db),
 	plans: plansOn(db),
 	rollouts: rolloutsOn(db),
 	selection: selectionOn(db),
@@ -50,6 +52,7 @@ export const createControlStore = (db: Orm): ControlStore => ({
 
 export type { AgentFilter, AgentOrder, AgentRow } from './agents.js';
 export type { AuditFilter, AuditRow, NewAuditRow } from './audit.js';
+export type { ChangeWindowRow, FreezeRow } from './calendar.js';
 export type { BuildRow, CatalogueKey, CatalogueRow } from './catalogues.js';
 export type { CommandRow, NewCommand } from './commands.js';
 export { activeStates, type ConfigurationRow, type VersionPointers, type VersionRow } from './configurations.js';

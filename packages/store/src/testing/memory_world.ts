@@ -46,6 +46,12 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		async command(rolloutId, { id, kind, actor, ...args }) {
 			state.commands.set(id, { id, kind, actor, args, rolloutId, outcome: null });
 		},
+		async addWindow(window, groupIds) {
+			state.windows.push({ window, groupIds });
+		},
+		async addFreeze(freeze, groupIds) {
+			state.freezes.push({ freeze, groupIds });
+		},
 		async allowEnrollment(tokenHash) {
 			state.enrollmentTokens.add(Buffer.from(tokenHash).toString('hex'));
 		},

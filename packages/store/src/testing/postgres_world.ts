@@ -70,6 +70,20 @@ const writes = (sql: Sql) => ({
 			[id, rolloutId, kind, actor, JSON.stringify(args)],
 		);
 	},
+	async addWindow(...[window, groupIds]: Parameters<StoreWorld['addWindow']>) {
+		await sql.query(
+			`insert into change_window (id, name, group_ids, days, from_time, to_time, time_zone, created_by)
+			values ($1, $2, $3, $4, $5, $6, $7, 'test')`,
+			[newId(), window.name, groupIds, window.days, window.from, window.to, window.timeZone],
+		);
+	},
+	async addFreeze(...[freeze, groupIds]: Parameters<StoreWorld['addFreeze']>) {
+		await sql.query(
+			`insert into change_freeze (id, name, group_ids, reason, from_at, until_at, created_by)
+			values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), to_timestamp($6::float8 / 1000), 'test')`,
+			[newId(), freeze.name, groupIds, freeze.reason, freeze.fromMs, freeze.untilMs],
+		);
+	},
 	async allowEnrollment(tokenHash: Uint8Array) {
 		const params = [newId(), hex(tokenHash)];
 		await sql.query(`insert into enrollment_token (id, name, token_hash) values ($1, 'test', $2::text::bytea)`, params);

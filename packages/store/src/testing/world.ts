@@ -1,4 +1,4 @@
-import type { Command, Target } from '@ampora/rollout';
+import type { ChangeWindow, Command, Freeze, Target } from '@ampora/rollout';
 import type { AgentId, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { CurrentAssignment, Rollout } from '../ports.js';
 
@@ -39,6 +39,9 @@ export interface StoreWorld {
 	move(agentIds: readonly AgentId[], groupId: GroupId): Promise<void>;
 	createRollout(rollout: Rollout, onlyAgents?: readonly AgentId[]): Promise<void>;
 	command(rolloutId: RolloutId, command: Command): Promise<void>;
+	/** Null: for all groups. */
+	addWindow(window: ChangeWindow, groupIds: readonly GroupId[] | null): Promise<void>;
+	addFreeze(freeze: Freeze, groupIds: readonly GroupId[] | null): Promise<void>;
 	allowEnrollment(tokenHash: Uint8Array): Promise<void>;
 
 	agent(agentId: AgentId): Promise<WorldAgent>;

@@ -62,6 +62,9 @@ export function rolloutMessage(rollout: RolloutAnswer): Rollout {
 		headline: rollout.headline,
 		holding: rollout.holding ?? '',
 		waitsFor: rollout.waitsFor ?? '',
+		startAt: instant(rollout.startAt),
+		closed: rollout.closed?.why ?? '',
+		closedUntil: instant(rollout.closed?.until ?? null),
 		stepCount: rollout.step?.of ?? rollout.steps.length,
 		steps: rollout.steps.map((step) => ({
 			number: step.number,
