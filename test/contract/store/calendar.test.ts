@@ -1,12 +1,11 @@
 import { newRollout, resolveSpec } from '@ampora/rollout';
 import { newId, type RolloutId } from '@ampora/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sampleRollout } from './samples.js';
-import { adapters, ended, newUid, Stage, type Stores } from './stage.js';
+import { adapters, newUid, Stage, type Stores } from './stage.js';
 
 const hourMs = 3_600_000;
 
-describe.each(adapters)('windows, freezes and the queue on $name', ({ open }) => {
+describe.each(adapters)('windows and freezes on $name', ({ open }) => {
 	let stores: Stores;
 	let stage: Stage;
 	beforeAll(async () => {
@@ -43,28 +42,6 @@ describe.each(adapters)('windows, freezes and the queue on $name', ({ open }) =>
 			windows: [window(`a ${suffix}`)],
 			freezes: [freeze('own', untilMs)],
 		});
-	});
-
-	test('a queued rollout knows who has the group, and that a newer one waits; it cannot begin beside the other', async () => {
-		const active = await stage.running([]);
-		const queue = async (createdAtMs: number) => {
-			const rollout = sampleRollout(active.groupId, active.versionId, { state: 'Queued', createdAtMs });
-			await stores.world.createRollout(rollout);
-			return rollout.id;
-		};
-		const older = await queue(1_700_000_001_000);
-		const newer = await queue(1_700_000_002_000);
-		expect(await environment(active.rolloutId)).toMatchObject({ busyWith: null, replacedBy: null });
-		expect(await environment(older)).toMatchObject({ busyWith: active.rolloutId, replacedBy: newer });
-		expect(await environment(newer)).toMatchObject({ busyWith: active.rolloutId, replacedBy: null });
-
-		const loaded = await stage.load(newer);
-		const begun = { ...loaded.snapshot.rollout, state: 'InProgress', currentStep: 0 } as const;
-		expect(await stage.commit(loaded, { rollout: begun })).toEqual({ kind: 'conflict' });
-		await stage.decide(active.rolloutId, { rollout: ended(await stage.load(active.rolloutId)) });
-		expect(await environment(newer)).toMatchObject({ busyWith: null });
-		expect(await stage.commit(await stage.load(newer), { rollout: begun })).toMatchObject({ kind: 'committed' });
-		expect(await stores.world.rollout(newer)).toMatchObject({ state: 'InProgress' });
 	});
 
 	test('a rollout keeps why it is closed, and when it is to start', async () => {

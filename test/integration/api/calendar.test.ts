@@ -48,26 +48,6 @@ const is =
 	({ state: now }: Loose): boolean =>
 		now === state;
 
-test('a second rollout waits for the first; a newer one takes its place in the queue, and starts when the first has ended', async () => {
-	const name = await group('queued', 2);
-	const first = await create(name, 'first');
-	expect(await stage.call('createRollout', asked(name, 'refused'))).toMatchObject({
-		body: { code: 'rollout-active', action: expect.stringMatching(/--queue.*--supersede/) },
-	});
-	const second = await create(name, 'second', { queue: true });
-	expect(second.state).toBe('Queued');
-	expect((await stage.must('getRollout', { params: { rollout: second.id } })).headline).toContain(first.id);
-	const third = await create(name, 'third', { queue: true });
-	const replaced = await until(second.id, is('Cancelled'));
-	expect(replaced.headline).toContain(third.id);
-	expect(await stage.call('startRollout', { params: { rollout: third.id }, body: {} })).toMatchObject({
-		body: { code: 'command-refused' },
-	});
-	await stage.must('abortRollout', { params: { rollout: first.id }, body: {} });
-	await until(third.id, is('InProgress'));
-	await stage.must('abortRollout', { params: { rollout: third.id }, body: {} });
-});
-
 test('one that supersedes takes the place of the one under way, which shows by which', async () => {
 	const name = await group('superseded', 4);
 	const first = await create(name, 'first');
