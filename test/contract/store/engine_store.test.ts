@@ -480,7 +480,13 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			const running = await scene.running(pushed);
 			await scene.admit(running, pushed);
 			const alone = { latestOfGroup: true, busyWith: null, superseded: null };
-			const calm = { unheardGateways: [], controlLost: 0, controlConnected: 0, ...alone };
+			const calm = {
+				calendar: { windows: [], freezes: [] },
+				unheardGateways: [],
+				controlLost: 0,
+				controlConnected: 0,
+				...alone,
+			};
 			expect((await scene.load(running.rolloutId)).snapshot.environment).toEqual(calm);
 			await own.world.expireGateway(lease.gateway);
 			const dead = { unheardGateways: [{ gateway: 'gw-dying', why: 'lost', agents: 2 }] };
