@@ -562,7 +562,6 @@ export const routes = {
 		answers: { 200: enrollmentToken },
 		errors: ['not-found'],
 	}),
-
 	listAudit: route('GET', '/audit', {
 		tag: 'Audit',
 		role: 'Viewer',
