@@ -1,4 +1,4 @@
-export { canonicalForm, semanticHash } from './canonical.js';
+export { semanticHash } from './canonical.js';
 export {
 	type Compatibility,
 	type ComponentCatalogue,
@@ -9,7 +9,7 @@ export {
 	neededComponents,
 } from './compatibility.js';
 export { endpointEdits, managementPathEdits, removedPipelines } from './concerns.js';
-export { applyEdits, diffConfigs, type Edit, type EditKind, type EditOp, type ShownEdit, showEdit } from './diff.js';
+export { diffConfigs, type Edit, type EditKind, type EditOp, type ShownEdit, showEdit } from './diff.js';
 export {
 	type ConfigDocument,
 	type ConfigFile,

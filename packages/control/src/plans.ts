@@ -1,7 +1,7 @@
 // What a rollout would do, before it does: a forecast for people, and terms that its start is bound to.
 import { createHash } from 'node:crypto';
 import type { AnswerOf, InputOf, RolloutPlan, VersionComparison } from '@ampora/api-contract';
-import { type ConfigDocument, parseConfig } from '@ampora/collector-config';
+import type { ConfigDocument } from '@ampora/collector-config';
 import {
 	type Approval,
 	canonicalJson,
@@ -28,8 +28,8 @@ import { findGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
 import { gateDefaults } from './settings.js';
 import { specView } from './spec_view.js';
-import { bodyOf, refOf } from './version_view.js';
-import { findingsOf } from './versions.js';
+import { refOf } from './version_view.js';
+import { documentOf, findingsOf } from './versions.js';
 
 /** A plan binds so long. */
 const planLastsMs = 24 * 3_600_000;
@@ -86,9 +86,10 @@ interface Made {
 	readonly agentIds: readonly string[];
 }
 
-function documentIn(row: VersionRow): ConfigDocument | null {
-	const parsed = parseConfig(row.files.map((file) => ({ name: file.name, body: bodyOf(file) })));
-	return parsed.ok ? parsed.document : null;
+/** Null: it was published when less was asked of a configuration, and cannot be read. */
+function readableIn(row: VersionRow): ConfigDocument | null {
+	const read = documentOf(row);
+	return read.ok ? read.value : null;
 }
 
 /** The versions these members are assigned now, the most frequent first, and how many distinct ones are looked at. */
@@ -109,13 +110,13 @@ async function comparisons(
 	members: readonly PlannableMember[],
 	version: VersionRow,
 ): Promise<readonly VersionComparison[]> {
-	const document = documentIn(version);
+	const document = readableIn(version);
 	if (document === null) return [];
 	const rows = await Promise.all(
 		assignedVersions(members, version.id).map((id) => repositories.configurations.findVersion({ id }, false)),
 	);
 	return rows.flatMap((row) => {
-		const before = row === null ? null : documentIn(row);
+		const before = row === null ? null : readableIn(row);
 		return row === null || before === null ? [] : [comparisonOf({ row, document: before }, { row: version, document })];
 	});
 }
@@ -159,7 +160,7 @@ async function fitsOf(
 	version: VersionRow,
 	{ steps }: Forecast,
 ): Promise<Pick<PlanContent, 'lacking' | 'incompatible' | 'unknown'>> {
-	const document = documentIn(version);
+	const document = readableIn(version);
 	if (document === null) return { lacking: [], incompatible: 0, unknown: 0 };
 	const pushed = new Set<string>(steps.flatMap(({ agents, deferred }) => [...agents, ...deferred]));
 	const fits = await buildFits(repositories, document, { groupId });

@@ -125,12 +125,12 @@ describe('outside its windows', () => {
 });
 
 describe('a rollout that waits', () => {
-	const newer = 'rollout-9' as RolloutId;
+	const other = 'rollout-9' as RolloutId;
 	const queued = (startAtMs: number | null = null): RolloutWorld => {
 		const world = new RolloutWorld({ strategy: oneStep, startAtMs });
 		world.addAgents(3);
 		world.rollout = { ...world.rollout, state: 'Queued' };
-		world.environment = { ...world.environment, busyWith: newer };
+		world.environment = { ...world.environment, busyWith: other };
 		return world;
 	};
 
@@ -149,16 +149,6 @@ describe('a rollout that waits', () => {
 		world.settle();
 		expect(outcomeOf(world, asked)).toMatchObject({ accepted: false, code: 'busy' });
 		expect(world.rollout.state).toBe('Queued');
-	});
-
-	it('gives way to a newer one, and says to which', () => {
-		const world = queued();
-		world.environment = { ...world.environment, busyWith: null, replacedBy: newer };
-		world.pass(1);
-		expect(world.rollout.state).toBe('Cancelled');
-		expect(world.decisions.flatMap(({ events }) => events)).toContainEqual(
-			expect.objectContaining({ kind: 'state', to: 'Cancelled', why: `replaced in the queue by rollout ${newer}` }),
-		);
 	});
 
 	it('starts at its time and not before, or when somebody starts it', () => {

@@ -78,9 +78,8 @@ export interface Environment {
 	readonly latestOfGroup: boolean;
 	/** Windows and freezes of the group; absent in what was journalled before there were any. */
 	readonly calendar?: Calendar;
-	/** For a queued one: the rollout of the group that has not ended, and a queued one that is newer. */
+	/** For a queued one: the rollout of the group that has not ended. */
 	readonly busyWith?: RolloutId | null;
-	readonly replacedBy?: RolloutId | null;
 	/** Where the rollout is that this one is to supersede. */
 	readonly superseded?: RolloutState | null;
 }

@@ -80,16 +80,15 @@ export function startByHand(draft: Draft, why: string, replan = false): Refusal 
 
 const stopped: readonly RolloutState[] = ['RollingBack', 'RolledBack', 'Aborted'];
 
-/** What waits for its time or its turn starts by itself; a newer one in the queue takes its place. */
+/** What waits for its time or its turn starts by itself. */
 export function startWaiting(draft: Draft): void {
 	const { state, spec } = draft.rollout;
-	const { busyWith, replacedBy, superseded } = draft.snapshot.environment;
+	const { busyWith, superseded } = draft.snapshot.environment;
 	const due = spec.startAtMs == null || spec.startAtMs <= draft.nowMs;
 	if (state === 'Pending' && spec.startAtMs != null && due) startAlone(draft, 'its time came');
 	if (state !== 'Queued') return;
-	if (replacedBy) end(draft, 'Cancelled', `replaced in the queue by rollout ${replacedBy}`);
 	// Somebody stopped what this one was to take over from: what was decided there stands.
-	else if (superseded && stopped.includes(superseded))
+	if (superseded && stopped.includes(superseded))
 		end(draft, 'Rejected', `the rollout it was to supersede is ${superseded}`);
 	else if (!busyWith && due) startAlone(draft, 'its turn came');
 }
