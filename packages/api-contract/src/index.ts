@@ -17,16 +17,15 @@ export * from './plans.js';
 export * from './rollout_answer.js';
 export * from './rollout_input.js';
 export * from './rollout_words.js';
+export { anyRouteErrors, type Route } from './routes/route.js';
 export {
 	type AnswerOf,
-	anyRouteErrors,
 	type BodyOf,
 	type InputOf,
 	type OperationId,
 	openApiPath,
 	type ParamsOf,
 	type QueryOf,
-	type Route,
 	type Routes,
 	routes,
 } from './routes.js';

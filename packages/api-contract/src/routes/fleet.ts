@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { agent, agentSummary, agentsQuery, catalogue, fleet } from '../agents.js';
+import { empty, id, pageOf, reference } from '../fields.js';
+import {
+	agentListInput,
+	group,
+	groupChange,
+	groupInput,
+	groupPreview,
+	groupPreviewInput,
+	membershipChange,
+} from '../groups.js';
+import { page, type Route, route } from './route.js';
+
+const inGroup = z.object({ group: reference });
+
+export const fleetRoutes = {
+	createGroup: route('POST', '/groups', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Create a group: static, or dynamic with a selector',
+		body: groupInput,
+		answers: { 201: group },
+		errors: ['already-exists', 'selector-invalid'],
+	}),
+	listGroups: route('GET', '/groups', {
+		tag: 'Groups',
+		role: 'Viewer',
+		summary: 'List groups by name',
+		query: page,
+		answers: { 200: pageOf(group) },
+	}),
+	getGroup: route('GET', '/groups/:group', {
+		tag: 'Groups',
+		role: 'Viewer',
+		summary: 'One group',
+		params: inGroup,
+		answers: { 200: group },
+		errors: ['not-found'],
+	}),
+	updateGroup: route('PUT', '/groups/:group', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Change the selector or the priority of a group',
+		params: inGroup,
+		body: groupChange,
+		answers: { 200: group },
+		errors: ['not-found', 'group-not-a-target', 'selector-invalid'],
+	}),
+	previewGroup: route('POST', '/group-previews', {
+		tag: 'Groups',
+		role: 'Viewer',
+		summary: 'Who would come to a group and who would go, with another selector or priority; nothing changes',
+		body: groupPreviewInput,
+		answers: { 200: groupPreview },
+		errors: ['not-found', 'group-not-a-target', 'selector-invalid'],
+	}),
+	deleteGroup: route('DELETE', '/groups/:group', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Delete an empty group that never had a rollout',
+		params: inGroup,
+		answers: { 200: empty },
+		errors: ['not-found', 'group-in-use'],
+	}),
+	addGroupAgents: route('POST', '/groups/:group/add', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Move agents into a group, from whichever they are in',
+		params: inGroup,
+		body: agentListInput,
+		answers: { 200: membershipChange },
+		errors: ['not-found', 'group-not-a-target', 'group-dynamic'],
+	}),
+	removeGroupAgents: route('POST', '/groups/:group/remove', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Move agents of a group to the built-in one',
+		params: inGroup,
+		body: agentListInput,
+		answers: { 200: membershipChange },
+		errors: ['not-found', 'group-not-a-target', 'group-dynamic'],
+	}),
+
+	getFleet: route('GET', '/fleet', {
+		tag: 'Agents',
+		role: 'Viewer',
+		summary: 'How many agents there are, by connection, health, group and version',
+		answers: { 200: fleet },
+	}),
+	listAgents: route('GET', '/agents', {
+		tag: 'Agents',
+		role: 'Viewer',
+		summary: 'List agents, filtered and sorted, page by page',
+		query: agentsQuery,
+		answers: { 200: pageOf(agentSummary) },
+		errors: ['not-found'],
+	}),
+	getAgent: route('GET', '/agents/:agent', {
+		tag: 'Agents',
+		role: 'Viewer',
+		summary: 'One agent with its assignment, health, apply error and effective config',
+		params: z.object({ agent: id }),
+		answers: { 200: agent },
+		errors: ['not-found'],
+	}),
+
+	listCatalogues: route('GET', '/component-catalogues', {
+		tag: 'Agents',
+		role: 'Viewer',
+		summary: 'What components the builds of agents have',
+		query: page,
+		answers: { 200: pageOf(catalogue) },
+	}),
+} as const satisfies Record<string, Route>;
