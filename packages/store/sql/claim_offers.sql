@@ -24,7 +24,8 @@ judged as materialized (
 			when a.id is null then 'not-mine'
 			when h.version_id is null then 'no-assignment'
 			when h.offered_hash = w.reported then 'already-reported'
-			when h.offered_hash = w.offered then 'already-offered'
+			-- What went out for an earlier row, of a rollout that is over, is no offer of this one: nobody would ever record it.
+			when h.offered_hash = w.offered and h.answer <> 'none' then 'already-offered'
 			when h.answer in ('failed', 'reverted') then 'answered'
 			when q.agent_id is not null then 'quarantined'
 			when h.cause in ('restore', 'withdrawal') or r.id is null or r.offers = 'open' then null

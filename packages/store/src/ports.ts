@@ -51,7 +51,7 @@ export type NoOffer =
 	| 'not-mine'
 	/** It runs this already: what it reports of that hash is its answer. */
 	| 'already-reported'
-	/** Sent in this session, and no other hash was reported since. */
+	/** Sent in this session and recorded with this row, and no other hash was reported since. */
 	| 'already-offered'
 	/** Failed or reverted: not again without a new attempt. */
 	| 'answered'

@@ -1,3 +1,4 @@
+import type { VersionId } from '@ampora/runtime';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
 	connectAgent,
@@ -90,6 +91,37 @@ test('an offer whose permission ran out on the way to the socket is asked for an
 	expect(await under.dispatch([id])).toEqual({ kind: 'answered', outcomes: ['queue-full'] });
 	expect((await agent.socket.next()).remoteConfig).toBeDefined();
 	expect(claims).toBe(2);
+});
+
+describe('an agent that never says what it runs', () => {
+	const statusless = 0x7n;
+
+	test('is offered the same version again for a row that is new, and only once', async () => {
+		const under = await start();
+		const agent = await connectAgent(under.url, undefined, statusless);
+		await agent.hello();
+		const { row } = await offered(under, agent, 'a: 1');
+		const id = under.idOf(agent.uid);
+		const next = under.assign(id, row.versionId as VersionId);
+		expect(await under.dispatch([id])).toEqual({ kind: 'answered', outcomes: ['offered'] });
+		expect((await agent.socket.next()).remoteConfig?.configHash).toEqual(row.offeredHash);
+		expect(next.answer).toBe('offered');
+		expect(await under.dispatch([id])).toEqual({ kind: 'answered', outcomes: ['nothing-to-offer'] });
+	});
+
+	test('and polls is offered it with its next poll', async () => {
+		const under = await start();
+		const poller = new TestPoller(under.httpUrl, undefined, statusless);
+		await poller.hello();
+		const id = under.idOf(poller.uid);
+		const row = under.assign(id, under.publish(yamlFile('a: 1')));
+		await under.dispatch([id]);
+		const carries = async () => (await poller.say()).message?.remoteConfig !== undefined;
+		expect([await carries(), await carries()]).toEqual([true, false]);
+		under.assign(id, row.versionId as VersionId);
+		await under.dispatch([id]);
+		expect([await carries(), await carries()]).toEqual([true, false]);
+	});
 });
 
 describe('an agent that does not answer', () => {

@@ -1,7 +1,7 @@
 import type { AgentId, GatewayId, VersionId } from '@ampora/runtime';
 import type { ConnectedAgent } from '@ampora/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { adapters, newUid, Stage, type Stores } from './stage.js';
+import { adapters, ended, newUid, Stage, type Stores } from './stage.js';
 
 describe.each(adapters)('gateway store on $name', ({ open }) => {
 	let stores: Stores;
@@ -297,6 +297,24 @@ describe.each(adapters)('gateway store on $name', ({ open }) => {
 			expect(await stores.gateway.currentAssignments([agent.agentId])).toEqual([
 				{ agentId: agent.agentId, seq: 1, versionId, offeredHash, answer: 'offered' },
 			]);
+		});
+
+		test('is given anew to the rollout that comes after, of the same version, when nothing was ever confirmed', async () => {
+			const agent = await stage.connectOne();
+			const first = await stage.running([agent]);
+			await stage.admit(first, [agent]);
+			const decision = await stage.claim(agent);
+			if (!('offer' in decision)) throw new Error(`refused: ${decision.refused}`);
+			const { offeredHash } = decision.offer;
+			const superseded = await stage.load(first.rolloutId);
+			await stage.commit(superseded, { rollout: { ...ended(superseded), state: 'Superseded' } }, 'answered');
+			const second = await stage.running([agent], {}, first.versionId);
+			await stage.admit(second, [agent]);
+			expect(await stage.claim(agent, { reported: offeredHash })).toMatchObject({ refused: 'already-reported' });
+			expect(await stage.claim(agent, { offered: offeredHash })).toMatchObject({ offer: { seq: 2, offeredHash } });
+			expect(await stores.world.assignment(agent.agentId)).toMatchObject({ answer: 'offered' });
+			expect(await stores.world.signals(second.rolloutId)).toEqual([agent.agentId]);
+			expect(await stage.claim(agent, { offered: offeredHash })).toMatchObject({ refused: 'already-offered' });
 		});
 
 		test('never lowers an answer by offering again', async () => {

@@ -152,9 +152,13 @@ export class Stage {
 	}
 
 	/** A rollout that is in progress, with these agents as pending targets of its first step. */
-	async running(agents: readonly ConnectedAgent[], change: Partial<Rollout> = {}): Promise<Running> {
+	async running(
+		agents: readonly ConnectedAgent[],
+		change: Partial<Rollout> = {},
+		version?: VersionId,
+	): Promise<Running> {
 		const { world } = this.stores;
-		const versionId = await world.publish(newUid());
+		const versionId = version ?? (await world.publish(newUid()));
 		const groupId = await world.createGroup();
 		await world.move(
 			agents.map(({ agentId }) => agentId),

@@ -97,7 +97,9 @@ function refusal(state: MemoryState, { gateway }: GatewayLease, request: OfferRe
 	const assignment = state.assignments.get(request.agentId);
 	if (!assignment?.versionId) return 'no-assignment';
 	if (sameBytes(assignment.offeredHash, request.reportedHash)) return 'already-reported';
-	if (sameBytes(assignment.offeredHash, request.alreadyOffered)) return 'already-offered';
+	// What went out for an earlier row, of a rollout that is over, is no offer of this one: nobody would ever record it.
+	if (assignment.answer !== 'none' && sameBytes(assignment.offeredHash, request.alreadyOffered))
+		return 'already-offered';
 	if (assignment.answer === 'failed' || assignment.answer === 'reverted') return 'answered';
 	if (state.quarantine.has(quarantineKey(request.agentId, assignment.versionId))) return 'quarantined';
 	return mayLeave(state, assignment) ? null : 'closed';

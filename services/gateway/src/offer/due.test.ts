@@ -60,6 +60,12 @@ describe('an offer is due', () => {
 		expect(offerDue(wants(session, A), 1, null)).toBe('first');
 	});
 
+	test('when what was sent was sent for an earlier row, and nobody recorded it for this one', () => {
+		const session = wasSent(wants(aSession({ capabilities: statusless }), B), B, { seq: 0 });
+		expect(offerDue(session, 0, null)).toBe('first');
+		expect(offerDue(wants(session, B, 'offered'), 0, null)).toBe('no');
+	});
+
 	test('again to a poll that is byte-identical to the one it answered', () => {
 		const session = wasSent(wants(aSession(), B), B, { answered: 7 });
 		expect(offerDue(session, 1, 7)).toBe('repeat');

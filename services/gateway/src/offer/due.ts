@@ -19,7 +19,9 @@ export function offerDue(session: AgentSession, nowMs: number, poll: number | nu
 	if (!session.settled || !assignment?.offeredHash || !capabilities.has('AcceptsRemoteConfig')) return 'no';
 	if (assignment.answer === 'failed' || assignment.answer === 'reverted') return 'no';
 	const reports = capabilities.has('ReportsRemoteConfig');
-	if (!sent || !same(sent.hash, assignment.offeredHash)) {
+	// What was sent for an earlier row, of a rollout that is over, is no offer of this one.
+	const forThis = sent && (sent.seq === assignment.seq || assignment.answer !== 'none');
+	if (!forThis || !same(sent.hash, assignment.offeredHash)) {
 		const underWay = sent !== null && !sent.acknowledged && reports;
 		return !underWay && reports && same(session.reportedHash, assignment.offeredHash) ? 'no' : 'first';
 	}
