@@ -1,7 +1,10 @@
 import type { Command, Rollout, RolloutSpec, Target } from '@ampora/rollout';
 import type { AgentId, RolloutId } from '@ampora/runtime';
+import type { Flaws } from '@ampora/store/testing';
 import { expect } from 'vitest';
+import type { FleetEvent } from '../support/fleet/ledger.js';
 import type { Outcome } from '../support/fleet/outcome.js';
+import type { Handed } from '../support/judgements.js';
 import type { AssignmentRow } from './checkers/database_view.js';
 import type { WorldPlan } from './world/plan.js';
 import { World } from './world/world.js';
@@ -17,6 +20,8 @@ export interface Directions {
 	readonly asleep?: Readonly<Record<number, number>>;
 	/** The failure domain each agent tells as its attribute `zone`. */
 	readonly zone?: (index: number) => string;
+	/** A safety check that is left out; the invariants are not watched then. */
+	readonly flaws?: Flaws;
 }
 
 const gate = (thresholdPercent: number, windowMs: number) => ({ thresholdPercent, windowMs });
@@ -44,9 +49,21 @@ const calmSpec: Omit<RolloutSpec, 'rollbackTo'> = {
 
 /** A world without chance in what goes wrong: the test says it. */
 export class Directed {
-	private constructor(readonly world: World) {}
+	readonly #events: { readonly event: FleetEvent; readonly atMs: number }[] = [];
 
-	static async set({ agents, outcome, spec, secondGroup = 0, asleep = {}, zone }: Directions): Promise<Directed> {
+	private constructor(readonly world: World) {
+		world.ledger.onEvent((event) => this.#events.push({ event, atMs: world.servers.state.nowMs() }));
+	}
+
+	static async set({
+		agents,
+		outcome,
+		spec,
+		secondGroup = 0,
+		asleep = {},
+		zone,
+		flaws,
+	}: Directions): Promise<Directed> {
 		const own = { ...calmSpec, ...spec };
 		const rollout = { spec: own, startMs: 0, rollbackToBaseline: false, start: 'now' } as const;
 		const plan: WorldPlan = {
@@ -61,13 +78,15 @@ export class Directed {
 				{ ...rollout, group: 0 },
 				{ ...rollout, group: 1 },
 			],
+			// Versions that may find the first group busy.
+			followers: Array.from({ length: 2 }, () => ({ ...rollout, group: 0, busy: 'queue', startInMs: null })),
 			faults: {
 				...{ everyMs: Number.POSITIVE_INFINITY, kinds: [], forMs: 0, lostAck: 0, slow: 0, crash: 0 },
 				network: { lost: 0, duplicated: 0, late: 0 },
 			},
 			...{ commandEveryMs: Number.POSITIVE_INFINITY, nervous: 0 },
 		};
-		const directed = new Directed(new World(plan, { keepLines: 400 }));
+		const directed = new Directed(new World(plan, { keepLines: 400, ...(flaws && { flaws, unwatched: true }) }));
 		await directed.world.prepare();
 		directed.expectSound();
 		return directed;
@@ -78,6 +97,32 @@ export class Directed {
 		const id = plan && (await this.world.begin(plan, busy));
 		if (!id) throw new Error('there is a rollout already');
 		return id;
+	}
+
+	/** One of two versions of its own, which say `# next` and then `# 0` or `# 1`, for a group that may be busy. */
+	async follow(index: 0 | 1, busy: 'queue' | 'supersede'): Promise<RolloutId> {
+		const plan = this.world.plan.followers?.[index];
+		const id = plan && (await this.world.follow({ ...plan, busy }, index));
+		if (!id) throw new Error('it was refused');
+		return id;
+	}
+
+	/** When agents were handed versions that say this in their text, on the database's clock. */
+	handed(text: string): Handed[] {
+		return this.#about(text).flatMap(({ event, atMs }) =>
+			event.type === 'offered' ? [{ agent: event.agent, atMs }] : [],
+		);
+	}
+
+	/** What agents were handed of versions that say this, and what they answered. */
+	heard(text: string): FleetEvent[] {
+		return this.#about(text).map(({ event }) => event);
+	}
+
+	#about(text: string) {
+		const configs = this.world.configs.all().filter((config) => config.text.includes(text));
+		const hashes = new Set(configs.map(({ hash }) => hash));
+		return this.#events.filter(({ event }) => 'hash' in event && hashes.has(event.hash));
 	}
 
 	rollout(id: RolloutId): Rollout {

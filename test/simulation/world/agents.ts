@@ -4,8 +4,8 @@ import { decodeServerToAgent } from '@ampora/opamp/testing';
 import type { Timer } from '@ampora/runtime';
 import { FleetAgent, type FleetContext, type Link } from '../../support/fleet/agent.js';
 import { type Beating, HeartbeatWheel } from '../../support/fleet/heartbeat_wheel.js';
-import { FleetLedger } from '../../support/fleet/ledger.js';
-import { OfferedConfigs } from '../../support/fleet/offered_config.js';
+import type { FleetLedger } from '../../support/fleet/ledger.js';
+import type { OfferedConfigs } from '../../support/fleet/offered_config.js';
 import type { Behaviour } from '../../support/fleet/outcome.js';
 import { Connection, type ConnectionDeps, type Listener } from './connections.js';
 import type { Schedule } from './schedule.js';
@@ -38,6 +38,8 @@ export interface AgentsDeps extends ConnectionDeps {
 	readonly chance: Stream;
 	readonly seed: number;
 	readonly behaviour: Behaviour;
+	readonly ledger: FleetLedger;
+	readonly configs: OfferedConfigs;
 	/** Where a connection goes now: the load balancer. */
 	readonly route: (key: number) => Listener;
 	/** An offer reached an agent over this connection, before it does anything about it. */
@@ -208,8 +210,8 @@ export function createAgents(plans: readonly AgentPlan[], deps: AgentsDeps): Sim
 	const context: FleetContext = {
 		seed: deps.seed,
 		clock,
-		ledger: new FleetLedger(),
-		configs: new OfferedConfigs(),
+		ledger: deps.ledger,
+		configs: deps.configs,
 		wheel: new ExactWheel(clock),
 		behaviour: deps.behaviour,
 	};

@@ -6,6 +6,8 @@ import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import { StoreUnavailable } from '@ampora/store';
 import type { Flaws } from '@ampora/store/testing';
 import { memoryWorld } from '@ampora/store/testing';
+import { FleetLedger } from '../../support/fleet/ledger.js';
+import { OfferedConfigs } from '../../support/fleet/offered_config.js';
 import type { Behaviour } from '../../support/fleet/outcome.js';
 import { type Checkers, createCheckers } from '../checkers/checkers.js';
 import type { Observation, Written } from '../checkers/observation.js';
@@ -26,6 +28,8 @@ import { Trace } from './trace.js';
 export interface WorldOptions {
 	/** Safety checks left out, to see that somebody notices. */
 	readonly flaws?: Flaws & DirectoryFlaws;
+	/** Nobody watches the invariants: the test looks itself at what comes of a check that is left out. */
+	readonly unwatched?: boolean;
 	/** How many lines of the trace are kept for reading. */
 	readonly keepLines?: number;
 }
@@ -47,6 +51,9 @@ export class World {
 	readonly gateways: SimGateway[];
 	readonly engines: SimEngine[];
 	readonly agents: SimAgent[];
+	/** What the agents went through; its own times are those of the host. */
+	readonly ledger = new FleetLedger();
+	readonly configs = new OfferedConfigs();
 	readonly people: People;
 	readonly faults: Faults;
 	readonly checkers: Checkers;
@@ -66,7 +73,7 @@ export class World {
 
 	constructor(
 		readonly plan: WorldPlan,
-		options: WorldOptions = {},
+		private readonly options: WorldOptions = {},
 	) {
 		this.streams = new Streams(plan.seed);
 		this.schedule = new Schedule(this.streams.named('ties'));
@@ -110,6 +117,7 @@ export class World {
 			chance: streams.named('agents'),
 			seed: plan.seed,
 			behaviour: this.#behaviour(),
+			...{ ledger: this.ledger, configs: this.configs },
 			nextConnection: () => this.#connections++,
 			route: (index) => this.#route(index),
 			onWritten: (connection, frame) => this.#written(connection, frame),
@@ -179,13 +187,13 @@ export class World {
 	}
 
 	/** As `begin`, of a version that nobody else rolls out. */
-	async follow({ busy, startInMs, ...plan }: FollowerPlan, index: number): Promise<void> {
+	async follow({ busy, startInMs, ...plan }: FollowerPlan, index: number): Promise<RolloutId | null> {
 		const { baseline, next } = this.versions ?? {};
 		const versionId = next?.[index];
 		if (!this.groups || !baseline || !versionId) throw new Error('the world was not prepared');
 		const spec = { ...plan.spec, rollbackTo: plan.rollbackToBaseline ? baseline : null };
 		const wanted = { groupId: this.groups[plan.group], versionId, start: plan.start, busy };
-		await this.people.create({ ...wanted, spec, startInMs });
+		return this.people.create({ ...wanted, spec, startInMs });
 	}
 
 	async begin(plan: RolloutPlan, busy: 'refuse' | 'queue' | 'supersede' = 'refuse'): Promise<RolloutId | null> {
@@ -225,7 +233,7 @@ export class World {
 
 	observe(seen: Observation): void {
 		if (seen.kind === 'claimed') this.#remember(seen.decisions);
-		this.checkers.check(seen);
+		if (!this.options.unwatched) this.checkers.check(seen);
 		if (seen.kind === 'committed') this.#unsettle(seen);
 	}
 

@@ -161,6 +161,7 @@ const isUnheard = (state: MemoryState, agent: MemoryAgent): boolean => {
 
 /** The other rollout of the group that has not ended and is not queued. */
 export function busyWith(state: MemoryState, { id, groupId }: Rollout): RolloutId | null {
+	if (state.flaws.ignoreBusy) return null;
 	for (const { rollout } of state.rollouts.values()) {
 		if (rollout.groupId === groupId && rollout.id !== id && rollout.state !== 'Queued' && rollout.endedAtMs === null)
 			return rollout.id;

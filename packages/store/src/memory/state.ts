@@ -127,6 +127,8 @@ export interface Flaws {
 	readonly ignoreOffers?: boolean;
 	/** Pause without taking back what was not sent (R1). */
 	readonly skipWithdrawal?: boolean;
+	/** Start a queued rollout though its group has another (R15). */
+	readonly ignoreBusy?: boolean;
 	/** Load no windows and freezes (R1). */
 	readonly ignoreCalendar?: boolean;
 }
