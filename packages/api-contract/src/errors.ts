@@ -131,7 +131,13 @@ export const errorCatalogue = {
 		http: 409,
 		grpc: 'FAILED_PRECONDITION',
 		remedy: 'fix',
-		action: 'Remove its agents first; a group that has had a rollout is kept for its history.',
+		action: 'Move its agents to other groups first, and let a rollout of it that has not ended end.',
+	},
+	'group-deleted': {
+		http: 409,
+		grpc: 'FAILED_PRECONDITION',
+		remedy: 'fix',
+		action: 'Restore the group, or use another one.',
 	},
 	'nothing-to-do': {
 		http: 409,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, name, reference } from './fields.js';
+import { flag, id, instant, name, pageQuery, reference } from './fields.js';
 
 const selector = z
 	.string()
@@ -17,6 +17,10 @@ const priority = z.number().int().min(-priorityMax).max(priorityMax).meta({
 export const groupInput = z.strictObject({ name, selector: selector.optional(), priority: priority.optional() });
 /** What is absent stays. A dynamic group that becomes static keeps its members. */
 export const groupChange = z.strictObject({ selector: selector.optional(), priority: priority.optional() });
+export const groupsQuery = z.strictObject({
+	deleted: flag.optional().meta({ description: 'true: those that were deleted; otherwise those that were not.' }),
+	...pageQuery,
+});
 export const agentsPerCallMax = 10_000;
 /** Agents by internal id or instance uid. */
 export const agentListInput = z.strictObject({
@@ -50,6 +54,8 @@ export const group = z
 		findings: z.array(groupFinding),
 		activeRollout: id.nullable(),
 		createdAt: instant,
+		/** Null: it was not. A deleted group holds nobody and is no target; its name stays its own. */
+		deletedAt: instant.nullable(),
 	})
 	.meta({ id: 'Group' });
 export type Group = z.infer<typeof group>;

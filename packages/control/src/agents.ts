@@ -7,7 +7,7 @@ import { toComponents } from './compatibility.js';
 import { instantShape, rowAfter, rowCursor } from './cursor.js';
 import { notFound, type Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
-import { findGroup } from './references.js';
+import { findAnyGroup } from './references.js';
 import { hideSecrets } from './secret_settings.js';
 import { findVersion } from './versions.js';
 
@@ -105,7 +105,7 @@ async function toFilter(repositories: Repositories, input: InputOf<'listAgents'>
 	const { connected, healthy, version, search } = input;
 	let [groupId, versionId]: [string | undefined, string | undefined] = [undefined, undefined];
 	if (input.group !== undefined) {
-		const group = await findGroup(repositories, input.group);
+		const group = await findAnyGroup(repositories, input.group);
 		if (!group.ok) return group;
 		groupId = group.value.id;
 	}

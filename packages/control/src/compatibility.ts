@@ -13,7 +13,7 @@ import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { notFound, type Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
-import { findGroup } from './references.js';
+import { findAnyGroup } from './references.js';
 import { refOf } from './version_view.js';
 import { documentOf, versionAt } from './versions.js';
 
@@ -41,7 +41,7 @@ async function amongOf(store: Repositories, { group, agent }: Input): Outcome<{ 
 		return found === null ? notFound('agent', agent, 'ampora agents list') : ok({ agentId: found.agent.id });
 	}
 	if (group === undefined) return ok({});
-	const found = await findGroup(store, group);
+	const found = await findAnyGroup(store, group);
 	return found.ok ? ok({ groupId: found.value.id }) : found;
 }
 

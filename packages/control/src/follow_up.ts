@@ -6,7 +6,7 @@ import type { Caller } from './caller.js';
 import { type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import type { ControlDeps } from './ports.js';
-import { resolveAgents } from './references.js';
+import { holdGroup, resolveAgents } from './references.js';
 import { afterCollision, refuseActive, writeNewRollout } from './rollout_create.js';
 import { refuseUnpublished } from './rollout_sources.js';
 import { unitOfWork } from './unit_of_work.js';
@@ -113,6 +113,9 @@ async function retry(repositories: Repositories, caller: Caller, { found, agents
 			details: { rollout: old.id },
 		});
 	}
+	// A way back needs no group that is there; going forward does.
+	const group = await holdGroup(repositories, old.groupId);
+	if (!group.ok) return group;
 	await repositories.rollouts.releaseQuarantine(old.versionId, chosen);
 	const { rollout } = await writeNewRollout(repositories, caller, {
 		groupId: old.groupId,

@@ -7,7 +7,7 @@ import {
 import { ok } from '@ampora/runtime';
 import type { Repositories } from '@ampora/store';
 import type { Outcome } from './errors.js';
-import { findGroup } from './references.js';
+import { findAnyGroup } from './references.js';
 
 /** What is known of the components of a group's agents. */
 export interface GroupCatalogue {
@@ -22,7 +22,7 @@ export async function groupCatalogue(
 	repositories: Pick<Repositories, 'groups' | 'catalogues'>,
 	reference: string,
 ): Outcome<GroupCatalogue | null> {
-	const group = await findGroup(repositories, reference);
+	const group = await findAnyGroup(repositories, reference);
 	if (!group.ok) return group;
 	const builds = await repositories.catalogues.builds({ groupId: group.value.id });
 	if (builds.length === 0) return ok(null);

@@ -7,7 +7,7 @@ import { type Outcome, refuse } from './errors.js';
 import { type GroupChange, type GroupMove, groupMoves } from './group_moves.js';
 import { usableSelector } from './group_view.js';
 import type { ControlDeps } from './ports.js';
-import { findGroup } from './references.js';
+import { findAnyGroup } from './references.js';
 
 type Answer = AnswerOf<'previewGroup'>;
 
@@ -28,15 +28,16 @@ async function changeOf(
 		const at = { id: newGroup, createdAtMs: clock.nowMs() };
 		return ok({ ...at, selector: usable.value, priority: priority ?? 0, evaluate: true });
 	}
-	const found = await findGroup(store, group);
+	const found = await findAnyGroup(store, group);
 	if (!found.ok) return found;
-	const { id, name, builtIn, createdAt } = found.value;
+	const { id, name, builtIn, createdAt, deletedAt } = found.value;
 	if (builtIn) return refuse('group-not-a-target', `the group "${name}" is built in`, { details: { group: name } });
 	const wanted = selector === undefined ? found.value.selector : usable.value;
 	return ok({
 		...{ id, selector: wanted, createdAtMs: createdAt.getTime() },
 		priority: priority ?? found.value.priority,
-		evaluate: wanted !== found.value.selector,
+		// Nobody kept up what a deleted one matches: this is who would come when it is restored.
+		evaluate: wanted !== found.value.selector || deletedAt !== null,
 	});
 }
 

@@ -81,10 +81,11 @@ export async function toGroups(
 	const found: Found = rows.some(({ selector }) => selector !== null)
 		? await foundBy(repositories)
 		: { overlaps: [], errors: [], groups: new Map() };
-	return rows.map(({ createdAt, ...row }) => ({
+	return rows.map((row) => ({
 		...row,
-		createdAt: createdAt.toISOString(),
-		findings: findingsOf({ createdAt, ...row }, found),
+		createdAt: row.createdAt.toISOString(),
+		deletedAt: row.deletedAt?.toISOString() ?? null,
+		findings: row.deletedAt === null ? findingsOf(row, found) : [],
 	}));
 }
 

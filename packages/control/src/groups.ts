@@ -1,23 +1,30 @@
 import type { AnswerOf, Group, InputOf } from '@ampora/api-contract';
 import { type GroupId, newId, ok } from '@ampora/runtime';
-import { type Repositories, uniqueViolation } from '@ampora/store';
+import { type GroupRow, type Repositories, uniqueViolation } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { type Outcome, refuse } from './errors.js';
 import { toGroup, toGroups, usableSelector } from './group_view.js';
 import type { ControlDeps } from './ports.js';
-import { findGroup, resolveAgents } from './references.js';
+import { findAnyGroup, findGroup, holdGroup, resolveAgents } from './references.js';
 import { unitOfWork } from './unit_of_work.js';
 
-const exists = (name: string) => refuse('already-exists', `there is a group "${name}" already`, { details: { name } });
+async function exists(repositories: Repositories, name: string): Outcome<never> {
+	const taken = await findAnyGroup(repositories, name);
+	const details = { name };
+	if (!taken.ok || taken.value.deletedAt === null)
+		return refuse('already-exists', `there is a group "${name}" already`, { details });
+	const action = `Bring it back with: ampora groups restore ${name}; or choose another name.`;
+	return refuse('already-exists', `a deleted group has the name "${name}"`, { details, action });
+}
 
 async function changeMembers(
 	repositories: Repositories,
 	caller: Caller,
 	{ reference, agents, add }: { reference: string; agents: readonly string[]; add: boolean },
 ): Outcome<AnswerOf<'addGroupAgents'>> {
-	const found = await findGroup(repositories, reference);
+	const found = await holdGroup(repositories, reference);
 	if (!found.ok) return found;
 	const { id, name, builtIn } = found.value;
 	if (builtIn) {
@@ -47,23 +54,25 @@ async function changeMembers(
 /** Every new agent is looked at by every selector. */
 const dynamicGroupsMax = 1_000;
 
+async function roomFor({ selection }: Repositories, id: GroupId, selector: string | null): Outcome<null> {
+	const others = selector === null ? [] : (await selection.dynamicGroups()).filter((group) => group.id !== id);
+	if (others.length < dynamicGroupsMax) return ok(null);
+	const action = 'Delete a group that is not needed, or make it static.';
+	return refuse('invalid-argument', `there are ${dynamicGroupsMax} dynamic groups already`, { action });
+}
+
 async function setSelector(
-	{ groups, selection }: Repositories,
+	repositories: Repositories,
 	id: GroupId,
 	membership: { readonly selector: string | null; readonly priority: number },
 ): Outcome<null> {
-	const others =
-		membership.selector === null ? [] : (await selection.dynamicGroups()).filter((group) => group.id !== id);
-	if (others.length >= dynamicGroupsMax) {
-		const action = 'Delete a group that is not needed, or make it static.';
-		return refuse('invalid-argument', `there are ${dynamicGroupsMax} dynamic groups already`, { action });
-	}
-	await groups.setSelector(id, membership);
-	return ok(null);
+	const room = await roomFor(repositories, id, membership.selector);
+	if (room.ok) await repositories.groups.setSelector(id, membership);
+	return room;
 }
 
 async function groupAnswer(repositories: Repositories, reference: string): Outcome<Group> {
-	const found = await findGroup(repositories, reference);
+	const found = await findAnyGroup(repositories, reference);
 	return found.ok ? ok(await toGroup(repositories, found.value)) : found;
 }
 
@@ -92,6 +101,54 @@ async function changeGroup(
 	return groupAnswer(repositories, id);
 }
 
+function refuseInUse({ name, builtIn, agents, selector, activeRollout }: GroupRow) {
+	const inUse = (why: string, action?: string) =>
+		refuse('group-in-use', `the group "${name}" ${why}`, {
+			details: { group: name, agents, rollout: activeRollout },
+			...(action !== undefined && { action }),
+		});
+	if (builtIn) return inUse('is built in', 'Leave it: it holds whoever is in no other group.');
+	if (activeRollout !== null) return inUse(`has a rollout that has not ended: ${activeRollout}`);
+	if (agents === 0) return null;
+	const action = 'Give it a selector that matches nobody first, and wait until its agents have left.';
+	return inUse(`has ${agents} ${agents === 1 ? 'agent' : 'agents'}`, selector === null ? undefined : action);
+}
+
+async function deleteGroup(
+	repositories: Repositories,
+	caller: Caller,
+	reference: string,
+): Outcome<Record<string, never>> {
+	const found = await findGroup(repositories, reference);
+	if (!found.ok) return found;
+	const { id } = found.value;
+	await repositories.groups.holdAlone(id);
+	// Whoever was about to put an agent or a rollout into it has done so.
+	const held = await findGroup(repositories, id);
+	if (!held.ok) return held;
+	const refused = refuseInUse(held.value);
+	if (refused !== null) return refused;
+	await repositories.groups.markDeleted(id);
+	const { name, selector, priority } = held.value;
+	const before = { name, selector, priority };
+	await audit(repositories, caller, { action: 'Group.Deleted', entity: ['group', id], before });
+	return ok({});
+}
+
+/** Of a group that is there it changes nothing. */
+async function restoreGroup(repositories: Repositories, caller: Caller, reference: string): Outcome<Group> {
+	const found = await findAnyGroup(repositories, reference);
+	if (!found.ok) return found;
+	const { id, name, selector, priority, deletedAt } = found.value;
+	if (deletedAt === null) return groupAnswer(repositories, id);
+	const room = await roomFor(repositories, id, selector);
+	if (!room.ok) return room;
+	await repositories.groups.restore(id);
+	const after = { name, selector, priority };
+	await audit(repositories, caller, { action: 'Group.Restored', entity: ['group', id], after });
+	return groupAnswer(repositories, id);
+}
+
 export const groupUseCases = ({ store }: ControlDeps) => ({
 	async createGroup(caller: Caller, { name, selector = '', priority = 0 }: InputOf<'createGroup'>): Outcome<Group> {
 		const usable = usableSelector(selector);
@@ -111,15 +168,15 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 				return groupAnswer(repositories, id);
 			});
 		} catch (error) {
-			if (uniqueViolation(error) !== undefined) return exists(name);
+			if (uniqueViolation(error) !== undefined) return exists(store, name);
 			throw error;
 		}
 	},
 
-	async listGroups(_: Caller, { limit, cursor }: InputOf<'listGroups'>) {
+	async listGroups(_: Caller, { limit, cursor, deleted }: InputOf<'listGroups'>) {
 		const after = textAfter(cursor);
 		if (!after.ok) return after;
-		const rows = await store.groups.list(limit + 1, after.value);
+		const rows = await store.groups.list(limit + 1, after.value, deleted);
 		const page = rows.slice(0, limit);
 		return ok({
 			items: await toGroups(store, page),
@@ -134,19 +191,11 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 	updateGroup: (caller: Caller, input: InputOf<'updateGroup'>) =>
 		unitOfWork(store, (repositories) => changeGroup(repositories, caller, input)),
 
-	async deleteGroup(caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<Record<string, never>> {
-		return unitOfWork(store, async (repositories) => {
-			const found = await findGroup(repositories, group);
-			if (!found.ok) return found;
-			const { id, name, agents } = found.value;
-			if (!(await repositories.groups.deleteUnused(id))) {
-				const why = found.value.builtIn ? 'is built in' : agents > 0 ? `has ${agents} agents` : 'has had a rollout';
-				return refuse('group-in-use', `the group "${name}" ${why}`, { details: { group: name, agents } });
-			}
-			await audit(repositories, caller, { action: 'Group.Deleted', entity: ['group', id], before: { name } });
-			return ok({});
-		});
-	},
+	deleteGroup: (caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<Record<string, never>> =>
+		unitOfWork(store, (repositories) => deleteGroup(repositories, caller, group)),
+
+	restoreGroup: (caller: Caller, { group }: InputOf<'restoreGroup'>): Outcome<Group> =>
+		unitOfWork(store, (repositories) => restoreGroup(repositories, caller, group)),
 
 	addGroupAgents: (caller: Caller, { group, agents }: InputOf<'addGroupAgents'>) =>
 		unitOfWork(store, (repositories) => changeMembers(repositories, caller, { reference: group, agents, add: true })),

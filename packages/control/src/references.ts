@@ -4,9 +4,29 @@ import { type AgentId, ok } from '@ampora/runtime';
 import type { GroupRow, Repositories } from '@ampora/store';
 import { notFound, type Outcome, refuse } from './errors.js';
 
-export async function findGroup({ groups }: Pick<Repositories, 'groups'>, reference: string): Outcome<GroupRow> {
+type Groups = Pick<Repositories, 'groups'>;
+
+/** Deleted ones too: for what is only read. */
+export async function findAnyGroup({ groups }: Groups, reference: string): Outcome<GroupRow> {
 	const row = await groups.find(uuidShape.test(reference) ? { id: reference } : { name: reference });
 	return row === null ? notFound('group', reference, 'ampora groups list') : ok(row);
+}
+
+const deleted = ({ name }: GroupRow) =>
+	refuse('group-deleted', `the group "${name}" was deleted`, {
+		details: { group: name },
+		action: `Bring it back with: ampora groups restore ${name}`,
+	});
+
+export async function findGroup(repositories: Groups, reference: string): Outcome<GroupRow> {
+	const found = await findAnyGroup(repositories, reference);
+	return found.ok && found.value.deletedAt !== null ? deleted(found.value) : found;
+}
+
+/** A group that nobody deletes before the transaction ends. */
+export async function holdGroup(repositories: Groups, reference: string): Outcome<GroupRow> {
+	const found = await findGroup(repositories, reference);
+	return !found.ok || (await repositories.groups.hold(found.value.id)) ? found : deleted(found.value);
 }
 
 const unknownShown = 5;

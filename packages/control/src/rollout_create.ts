@@ -13,7 +13,7 @@ import { toSpec } from './new_rollout.js';
 import { boundBy, boundNow } from './plans.js';
 import type { ControlDeps } from './ports.js';
 import { possibleCommands } from './possible_commands.js';
-import { findGroup } from './references.js';
+import { findAnyGroup, holdGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
 import { rolloutLinks } from './rollout_view.js';
 import { gateDefaults } from './settings.js';
@@ -172,7 +172,7 @@ const startingAt = (spec: RolloutSpec, start: Start): RolloutSpec =>
 	typeof start === 'object' && 'atMs' in start ? { ...spec, startAtMs: start.atMs } : spec;
 
 async function write(repositories: Repositories, caller: Caller, input: Input): Outcome<Written> {
-	const group = await findGroup(repositories, input.group);
+	const group = await holdGroup(repositories, input.group);
 	if (!group.ok) return group;
 	const { id: groupId, name, builtIn } = group.value;
 	if (builtIn) {
@@ -331,7 +331,7 @@ export async function createRollout(deps: ControlDeps, caller: Caller, input: In
 		if (own !== null) return own;
 		// Somebody queued one at the same moment: this one is the newer, and takes its place.
 		if (uniqueViolation(error) === 'rollout_one_queued_per_group') return createRollout(deps, caller, input);
-		const group = await findGroup(deps.store, input.group);
+		const group = await findAnyGroup(deps.store, input.group);
 		return afterCollision(deps, error, group.ok ? group.value.id : null);
 	}
 }

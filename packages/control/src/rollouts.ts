@@ -5,7 +5,7 @@ import { commandUseCases } from './commands.js';
 import { instantShape, rowAfter, rowCursor, wholeShape } from './cursor.js';
 import { notFound, type Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
-import { findGroup } from './references.js';
+import { findAnyGroup } from './references.js';
 import { createRollout } from './rollout_create.js';
 import { toEvents } from './rollout_events.js';
 import { showRollout, toRolloutSummary, toTarget } from './rollout_view.js';
@@ -22,7 +22,7 @@ export const rolloutUseCases = (deps: ControlDeps) => {
 			const { state, active, limit, cursor } = input;
 			const after = rowAfter(cursor, instantShape);
 			if (!after.ok) return after;
-			const group = input.group === undefined ? undefined : await findGroup(store, input.group);
+			const group = input.group === undefined ? undefined : await findAnyGroup(store, input.group);
 			if (group?.ok === false) return group;
 			const filter = { groupId: group?.value.id, state, active };
 			const { rows, next } = await store.rollouts.list(filter, limit, after.value);

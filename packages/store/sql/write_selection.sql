@@ -1,5 +1,5 @@
 -- What was found about many agents, and where they belong now, in one statement. An agent that somebody moved meanwhile stays there,
--- and nobody is moved into a group that is not dynamic any more.
+-- and nobody is moved into a group that is deleted or not dynamic any more.
 -- $1 lease name, $2 holder, $3 epoch, $4 [{agent_id, found_in, move_to, matches, errors}], $5 work that is done by it,
 -- $6 group whose sweep got on, $7 its sweep_seq, $8 up to which agent; null: it is finished
 with lease as materialized (
@@ -21,7 +21,7 @@ leaving as materialized (
 	select h.id, f.found_in, f.move_to from held h join found f on f.agent_id = h.id where h.group_id = f.found_in
 ),
 concerned as materialized (
-	select g.id, g.selector is not null or g.built_in as open
+	select g.id, (g.selector is not null or g.built_in) and g.deleted_at is null as open
 	from agent_group g
 	where g.id in (select found_in from leaving union select move_to from leaving)
 	order by g.id for no key update

@@ -43,6 +43,8 @@ export const agentGroup = pgTable('agent_group', {
 	/** Agents up to this id are done. */
 	sweepAfter: uuid('sweep_after'),
 	createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+	/** It holds nobody, finds nobody and is no target; the row stays for what happened in it, and keeps its name. */
+	deletedAt: instant('deleted_at'),
 });
 
 export const configuration = pgTable('configuration', {

@@ -125,6 +125,16 @@ describe.each(adapters)('selector store on $name', ({ open }) => {
 		expect(await write(agent, { foundIn: dynamic, moveTo: ungroupedGroupId })).toMatchObject({ moved: 1 });
 	});
 
+	test('a deleted group finds nobody, and nobody is moved into it', async () => {
+		const [group, other] = [await groupWith('true'), await groupWith('true')];
+		const agent = await stage.connectOne();
+		await stores.world.deleteGroup(group);
+		const ids = (await selectors().dynamicGroups()).map(({ id }) => id);
+		expect([ids.includes(group), ids.includes(other)]).toEqual([false, true]);
+		expect(await write(agent, { moveTo: group })).toMatchObject({ held: true, moved: 0 });
+		expect(await stores.world.membership(agent.agentId)).toBe(ungroupedGroupId);
+	});
+
 	test('without the lease nothing is written (R2)', async () => {
 		const group = await groupWith('true');
 		const agent = await stage.connectOne();

@@ -29,6 +29,7 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	previewGroup: 'groups preview web --priority 5',
 	updateGroup: 'groups update web --priority 5',
 	deleteGroup: 'groups delete web',
+	restoreGroup: 'groups restore web',
 	addGroupAgents: `groups add web ${id}`,
 	removeGroupAgents: `groups remove web ${id}`,
 	getFleet: 'agents count',

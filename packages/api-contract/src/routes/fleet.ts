@@ -8,6 +8,7 @@ import {
 	groupInput,
 	groupPreview,
 	groupPreviewInput,
+	groupsQuery,
 	membershipChange,
 } from '../groups.js';
 import { page, type Route, route } from './route.js';
@@ -27,7 +28,7 @@ export const fleetRoutes = {
 		tag: 'Groups',
 		role: 'Viewer',
 		summary: 'List groups by name',
-		query: page,
+		query: groupsQuery,
 		answers: { 200: pageOf(group) },
 	}),
 	getGroup: route('GET', '/groups/:group', {
@@ -45,7 +46,7 @@ export const fleetRoutes = {
 		params: inGroup,
 		body: groupChange,
 		answers: { 200: group },
-		errors: ['not-found', 'group-not-a-target', 'selector-invalid'],
+		errors: ['not-found', 'group-not-a-target', 'group-deleted', 'selector-invalid'],
 	}),
 	previewGroup: route('POST', '/group-previews', {
 		tag: 'Groups',
@@ -58,10 +59,18 @@ export const fleetRoutes = {
 	deleteGroup: route('DELETE', '/groups/:group', {
 		tag: 'Groups',
 		role: 'Operator',
-		summary: 'Delete an empty group that never had a rollout',
+		summary: 'Delete a group without agents and without a rollout under way; it can be restored',
 		params: inGroup,
 		answers: { 200: empty },
-		errors: ['not-found', 'group-in-use'],
+		errors: ['not-found', 'group-in-use', 'group-deleted'],
+	}),
+	restoreGroup: route('POST', '/groups/:group/restore', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Bring a deleted group back with its selector, priority and change windows',
+		params: inGroup,
+		answers: { 200: group },
+		errors: ['not-found'],
 	}),
 	addGroupAgents: route('POST', '/groups/:group/add', {
 		tag: 'Groups',
@@ -70,7 +79,7 @@ export const fleetRoutes = {
 		params: inGroup,
 		body: agentListInput,
 		answers: { 200: membershipChange },
-		errors: ['not-found', 'group-not-a-target', 'group-dynamic'],
+		errors: ['not-found', 'group-not-a-target', 'group-deleted', 'group-dynamic'],
 	}),
 	removeGroupAgents: route('POST', '/groups/:group/remove', {
 		tag: 'Groups',
@@ -79,7 +88,7 @@ export const fleetRoutes = {
 		params: inGroup,
 		body: agentListInput,
 		answers: { 200: membershipChange },
-		errors: ['not-found', 'group-not-a-target', 'group-dynamic'],
+		errors: ['not-found', 'group-not-a-target', 'group-deleted', 'group-dynamic'],
 	}),
 
 	getFleet: route('GET', '/fleet', {

@@ -24,7 +24,7 @@ export const installationRoutes = {
 		summary: 'Allow changes at some times of the week only, for some groups or all',
 		body: changeWindowInput,
 		answers: { 201: changeWindow },
-		errors: ['not-found', 'already-exists'],
+		errors: ['not-found', 'group-deleted', 'already-exists'],
 	}),
 	listChangeWindows: route('GET', '/change-windows', {
 		tag: 'Calendar',
@@ -47,7 +47,7 @@ export const installationRoutes = {
 		summary: 'Let nothing change for a time, in some groups or all',
 		body: freezeInput,
 		answers: { 201: freeze },
-		errors: ['not-found', 'already-exists'],
+		errors: ['not-found', 'group-deleted', 'already-exists'],
 	}),
 	listFreezes: route('GET', '/freezes', {
 		tag: 'Calendar',

@@ -30,6 +30,7 @@ const commandRoute = <Kind extends keyof typeof commandInputs>(kind: Kind, summa
 			'command-refused',
 			'rollout-active',
 			'version-not-published',
+			'group-deleted',
 			'idempotency-mismatch',
 		],
 	});
@@ -41,7 +42,7 @@ export const rolloutRoutes = {
 		summary: 'What a rollout would do: agents per step, gates, risks; kept for 24 hours, to be started as it is',
 		body: planInput,
 		answers: { 201: rolloutPlan },
-		errors: ['not-found', 'version-not-published', 'group-not-a-target', 'config-invalid'],
+		errors: ['not-found', 'version-not-published', 'group-not-a-target', 'group-deleted', 'config-invalid'],
 	}),
 	getRolloutPlan: route('GET', '/rollout-plans/:plan', {
 		tag: 'Plans',
@@ -73,6 +74,7 @@ export const rolloutRoutes = {
 			'command-refused',
 			'version-not-published',
 			'group-not-a-target',
+			'group-deleted',
 			'config-invalid',
 			'idempotency-mismatch',
 			'plan-void',

@@ -20,6 +20,7 @@ const groupText = (group: Group): string =>
 		...(group.settling ? [['settling', 'all agents are being looked at'] as const] : []),
 		['rollout under way', group.activeRollout],
 		['created', when(group.createdAt)],
+		...(group.deletedAt === null ? [] : [['deleted', when(group.deletedAt)] as const]),
 	]) + group.findings.map(({ code, message, fix }) => `  ${code}: ${message}\n    ${fix}\n`).join('');
 
 export function addGroups(program: Command, io: Io): void {
@@ -45,10 +46,14 @@ export function addGroups(program: Command, io: Io): void {
 	groups
 		.command('list')
 		.description('list groups')
+		.option('--deleted', 'those that were deleted')
 		.option('--limit <n>', 'at most so many', wholeNumber, 1000)
 		.action(
-			inSession(io, async (session, { limit }: { limit: number }) => {
-				const items = await collectPages(limit, (query) => session.call('listGroups', { query }));
+			inSession(io, async (session, options: { deleted?: boolean; limit: number }) => {
+				const deleted = options.deleted === true ? 'true' : undefined;
+				const items = await collectPages(options.limit, (page) =>
+					session.call('listGroups', { query: { deleted, ...page } }),
+				);
 				session.print(items, (rows) =>
 					table(rows, [
 						{ title: 'NAME', value: ({ name }) => name },
@@ -70,11 +75,20 @@ export function addGroups(program: Command, io: Io): void {
 		);
 	groups
 		.command('delete')
-		.description('delete a group without agents that never had a rollout')
+		.description('delete a group without agents and without a rollout under way; it can be restored')
 		.argument('<group>')
 		.action(
 			inSession(io, async (session, group: string) => {
 				session.print(await session.call('deleteGroup', { params: { group } }), () => `${group} deleted\n`);
+			}),
+		);
+	groups
+		.command('restore')
+		.description('bring a deleted group back with its selector, priority and change windows')
+		.argument('<group>')
+		.action(
+			inSession(io, async (session, group: string) => {
+				session.print(await session.call('restoreGroup', { params: { group } }), groupText);
 			}),
 		);
 	for (const add of [true, false]) addMembership(groups, io, add);

@@ -12,7 +12,7 @@ export const createSelectorStore = (sql: Sql): SelectorStore => ({
 		sql.query<SelectorRow & Row>(
 			`select id, selector, priority, extract(epoch from created_at)::float8 * 1000 as "createdAtMs",
 				case when sweep is not null then json_build_object('kind', sweep, 'seq', sweep_seq, 'after', sweep_after) end as sweep
-			from agent_group where selector is not null order by id`,
+			from agent_group where selector is not null and deleted_at is null order by id`,
 		),
 	async selectorWork(limit) {
 		const rows = await sql.query<WorkRow>(statements.readSelectorWork, [limit]);

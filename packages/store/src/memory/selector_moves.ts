@@ -39,8 +39,8 @@ const byId = (a: string, b: string): number => (a < b ? -1 : 1);
 function dynamicGroups(state: MemoryState): SelectorRow[] {
 	return [...state.groups]
 		.sort(([a], [b]) => byId(a, b))
-		.flatMap(([id, { selector, priority, createdAtMs, sweep, sweepSeq, sweepAfter }]) =>
-			selector === null
+		.flatMap(([id, { selector, priority, createdAtMs, sweep, sweepSeq, sweepAfter, deleted }]) =>
+			selector === null || deleted
 				? []
 				: [{ id, selector, priority, createdAtMs, sweep: sweep && { kind: sweep, seq: sweepSeq, after: sweepAfter } }],
 		);
@@ -84,7 +84,7 @@ function write(state: MemoryState, lease: LeaderLease, { selections, workIds, sw
 		if (!agent) continue;
 		if (standing) state.selections.set(agentId, copy(standing));
 		const target = moveTo === null ? undefined : state.groups.get(moveTo);
-		const open = target !== undefined && (target.selector !== null || moveTo === ungroupedGroupId);
+		const open = target?.deleted === false && (target.selector !== null || moveTo === ungroupedGroupId);
 		if (moveTo === null || !open || agent.groupId !== foundIn) continue;
 		agent.groupId = moveTo;
 		for (const id of [foundIn, moveTo]) concerned.add(id);

@@ -107,11 +107,12 @@ export interface MemoryGroup {
 	sweep: 'evaluate' | 'decide' | null;
 	sweepSeq: number;
 	sweepAfter: AgentId | null;
+	deleted: boolean;
 }
 
 export const staticGroup = (createdAtMs: number): MemoryGroup => ({
 	...{ membershipSeq: 0, selector: null, priority: 0, createdAtMs },
-	...{ sweep: null, sweepSeq: 0, sweepAfter: null },
+	...{ sweep: null, sweepSeq: 0, sweepAfter: null, deleted: false },
 });
 
 export interface MemoryCommand extends OpenCommand {

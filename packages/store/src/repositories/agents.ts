@@ -131,6 +131,7 @@ export function agentsOn(db: Orm) {
 					.select({ group: agentGroup.name, agents: sql<number>`count(${agent.id})::int`, connected })
 					.from(agentGroup)
 					.leftJoin(agent, eq(agent.groupId, agentGroup.id))
+					.where(isNull(agentGroup.deletedAt))
 					.groupBy(agentGroup.name)
 					.orderBy(agentGroup.name),
 				db

@@ -1,5 +1,5 @@
 import type { AgentId, GroupId } from '@ampora/runtime';
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import { agent, agentGroup, agentSelection, rollout, selectorWork } from '../schema.js';
 import { ungroupedGroupId } from '../ungrouped.js';
@@ -11,6 +11,7 @@ export interface GroupRow {
 	readonly name: string;
 	readonly builtIn: boolean;
 	readonly createdAt: Date;
+	readonly deletedAt: Date | null;
 	readonly agents: number;
 	readonly connected: number;
 	readonly activeRollout: string | null;
@@ -50,6 +51,7 @@ export function groupsOn(db: Orm) {
 				name: agentGroup.name,
 				builtIn: agentGroup.builtIn,
 				createdAt: agentGroup.createdAt,
+				deletedAt: agentGroup.deletedAt,
 				selector: agentGroup.selector,
 				priority: agentGroup.priority,
 				settling: sql<boolean>`agent_group.sweep is not null`,
@@ -119,22 +121,45 @@ export function groupsOn(db: Orm) {
 			return (await rows().where(match))[0] ?? null;
 		},
 
-		/** In name order; `after` is the last name of the page before. */
-		async list(limit: number, after: string | null): Promise<readonly GroupRow[]> {
-			const query = rows();
-			const paged = after === null ? query : query.where(gt(agentGroup.name, after));
-			return paged.orderBy(asc(agentGroup.name)).limit(limit);
+		/** Those that are deleted, or those that are not, in name order; `after` is the last name of the page before. */
+		async list(limit: number, after: string | null, deleted = false): Promise<readonly GroupRow[]> {
+			const { name, deletedAt } = agentGroup;
+			const wanted = and(
+				deleted ? isNotNull(deletedAt) : isNull(deletedAt),
+				after === null ? undefined : gt(name, after),
+			);
+			return rows().where(wanted).orderBy(asc(name)).limit(limit);
 		},
 
-		/** False when agents or rollouts refer to it. */
-		async deleteUnused(id: GroupId): Promise<boolean> {
-			const unused = sql`not exists (select from ${agent} a where a.group_id = ${groupId})
-				and not exists (select from ${rollout} r where r.group_id = ${groupId})`;
-			const deleted = await db
-				.delete(agentGroup)
-				.where(and(eq(agentGroup.id, id), eq(agentGroup.builtIn, false), unused))
-				.returning({ id: agentGroup.id });
-			return deleted.length > 0;
+		/** Nobody deletes it before this transaction ends; false: somebody has. */
+		async hold(id: GroupId): Promise<boolean> {
+			const held = and(eq(agentGroup.id, id), isNull(agentGroup.deletedAt));
+			return (await db.select({ id: agentGroup.id }).from(agentGroup).where(held).for('key share')).length > 0;
+		},
+
+		/** Waits for everybody who holds it or puts agents into it, and keeps the next ones waiting until this transaction ends. */
+		async holdAlone(id: GroupId): Promise<void> {
+			await db.select({ id: agentGroup.id }).from(agentGroup).where(eq(agentGroup.id, id)).for('update');
+		},
+
+		/** Marks it. The caller holds it alone, and has seen that it is empty. */
+		async markDeleted(id: GroupId): Promise<void> {
+			const sweepSeq = sql`${agentGroup.sweepSeq} + 1`;
+			const deletedAt = sql`clock_timestamp()`;
+			await db.update(agentGroup).set({ deletedAt, sweep: null, sweepSeq }).where(eq(agentGroup.id, id));
+		},
+
+		/** Takes the mark away, and has its selector evaluated for all agents. */
+		async restore(id: GroupId): Promise<void> {
+			await db
+				.update(agentGroup)
+				.set({
+					deletedAt: null,
+					sweep: sql`case when selector is not null then 'evaluate' end`,
+					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
+					sweepAfter: null,
+				})
+				.where(eq(agentGroup.id, id));
 		},
 
 		async builtIn(): Promise<GroupId> {
@@ -174,7 +199,7 @@ export function groupsOn(db: Orm) {
 				.from(agentGroup)
 				.where(inArray(agentGroup.id, concerned))
 				.orderBy(asc(agentGroup.id))
-				.for('update');
+				.for('no key update');
 			await grow(concerned);
 			// Whoever is in no group any more belongs where selectors say.
 			if (to === ungroupedGroupId)

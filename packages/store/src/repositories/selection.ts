@@ -1,5 +1,5 @@
 import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
-import { and, desc, eq, gt, isNotNull, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import type { SelectorSubject } from '../ports.js';
 import { agent, agentGroup, agentSelection, assignment, componentCatalogue, rollout } from '../schema.js';
@@ -35,7 +35,7 @@ export const selectionOn = (db: Orm) => ({
 				...{ name, priority, createdAt },
 			})
 			.from(agentGroup)
-			.where(isNotNull(agentGroup.selector));
+			.where(and(isNotNull(agentGroup.selector), isNull(agentGroup.deletedAt)));
 	},
 
 	/** Agents that have described themselves, in the order of ids. */

@@ -80,6 +80,9 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 			Object.assign(group, { selector, priority, sweep: selector === null ? null : sweep, sweepAfter: null });
 			group.sweepSeq += 1;
 		},
+		async deleteGroup(groupId) {
+			found(state.groups.get(groupId)).deleted = true;
+		},
 		membership: async (agentId) => found(state.agents.get(agentId)).groupId,
 		membershipSeq: async (groupId) => found(state.groups.get(groupId)).membershipSeq,
 		async ageCatalogueAsks(ms) {

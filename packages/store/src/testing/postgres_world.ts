@@ -31,6 +31,9 @@ const writes = (sql: Sql) => ({
 			[groupId, selector, priority],
 		);
 	},
+	async deleteGroup(groupId: GroupId) {
+		await sql.query('update agent_group set deleted_at = clock_timestamp() where id = $1', [groupId]);
+	},
 	async publish(text: string) {
 		const id = newId<VersionId>();
 		const configurationId = newId<ConfigurationId>();

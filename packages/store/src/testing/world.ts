@@ -34,6 +34,8 @@ export interface StoreWorld {
 	publish(text: string): Promise<VersionId>;
 	/** As the use cases do it: with a sweep. */
 	setSelector(groupId: GroupId, selector: string | null, priority: number): Promise<void>;
+	/** As the use cases do it: without members. */
+	deleteGroup(groupId: GroupId): Promise<void>;
 	membership(agentId: AgentId): Promise<GroupId>;
 	membershipSeq(groupId: GroupId): Promise<number>;
 	move(agentIds: readonly AgentId[], groupId: GroupId): Promise<void>;

@@ -1,0 +1,1 @@
+ALTER TABLE "agent_group" ADD COLUMN "deleted_at" timestamp with time zone;

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ApiStage, apiStage, goodYaml } from './stage.js';
+
+let stage: ApiStage;
+beforeAll(async () => {
+	stage = await apiStage();
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+const named = (group: string) => ({ params: { group } });
+const namesOf = async (query: Record<string, string> = {}): Promise<string[]> =>
+	(await stage.must('listGroups', { query })).items.map(({ name }: { name: string }) => name);
+const actionsOn = async (entity: string): Promise<string[]> =>
+	(await stage.must('listAudit', { query: { entity } })).items.map(({ action }: { action: string }) => action);
+const end = (rollout: string) =>
+	stage.database.sql.query(`update rollout set state = 'Cancelled', ended_at = now() where id = $1`, [rollout]);
+
+test('a deleted group is out of the way, keeps its history and its name, and comes back as it was', async () => {
+	const selector = 'agent.attributes.env == "prod"';
+	const { id } = await stage.must('createGroup', { body: { name: 'prod', selector, priority: 7 } });
+	const calendar = { groups: ['prod'], days: ['mon'], from: '22:00', to: '23:00', timeZone: 'UTC' };
+	await stage.must('createChangeWindow', { body: { name: 'nights', ...calendar } });
+	const rollout = await stage.must('createRollout', { body: { group: 'prod', config: goodYaml, start: 'manual' } });
+	expect(await stage.call('deleteGroup', named('prod'))).toMatchObject({
+		...{ status: 409, body: { code: 'group-in-use', details: { rollout: rollout.id } } },
+	});
+	await end(rollout.id);
+	expect(await stage.must('deleteGroup', named('prod'))).toEqual({});
+
+	expect([await namesOf(), await namesOf({ deleted: 'true' })]).toEqual([['ungrouped'], ['prod']]);
+	const { byGroup } = await stage.must('getFleet');
+	expect(byGroup.map(({ group }: { group: string }) => group)).toEqual(['ungrouped']);
+	expect(await stage.must('getGroup', named('prod'))).toMatchObject({ deletedAt: expect.any(String), selector });
+	expect((await stage.must('listRollouts', { query: { group: 'prod' } })).items).toHaveLength(1);
+	const agents = await stage.agents(1);
+	for (const [operation, options] of [
+		['createRollout', { body: { group: 'prod', config: goodYaml } }],
+		['planRollout', { body: { group: 'prod', version: 'prod@1' } }],
+		['addGroupAgents', { ...named('prod'), body: { agents } }],
+		['updateGroup', { ...named('prod'), body: { priority: 1 } }],
+		['createFreeze', { body: { ...freeze, name: 'f', groups: ['prod'] } }],
+		['deleteGroup', named(id)],
+	] as const)
+		expect((await stage.call(operation, options)).body, operation).toMatchObject({
+			code: 'group-deleted',
+			action: expect.stringContaining('ampora groups restore prod'),
+		});
+	expect((await stage.call('createGroup', { body: { name: 'prod' } })).body).toMatchObject({
+		code: 'already-exists',
+		action: expect.stringContaining('ampora groups restore prod'),
+	});
+
+	const restored = await stage.must('restoreGroup', named('prod'));
+	expect(restored).toMatchObject({ id, deletedAt: null, selector, priority: 7, settling: true });
+	expect(await stage.must('restoreGroup', named('prod'))).toMatchObject({ deletedAt: null });
+	expect(await namesOf()).toEqual(['prod', 'ungrouped']);
+	expect((await stage.must('listChangeWindows')).items).toMatchObject([{ name: 'nights', groups: [id] }]);
+	expect(await actionsOn(id)).toEqual(['Group.Restored', 'Group.Deleted', 'Group.Created']);
+	await stage.must('createRollout', { body: { group: 'prod', config: goodYaml, start: 'manual' } });
+});
+
+const freeze = { from: '2060-01-01T00:00:00Z', until: '2060-01-02T00:00:00Z', reason: 'a party' };
+
+test('a group with agents is not deleted, and says how to empty it', async () => {
+	const { id } = await stage.must('createGroup', { body: { name: 'full', selector: 'true' } });
+	const agents = await stage.agents(2);
+	await stage.database.sql.query('update agent set group_id = $2 where id = any($1::uuid[])', [agents, id]);
+	expect((await stage.call('deleteGroup', named('full'))).body).toMatchObject({
+		...{ code: 'group-in-use', message: 'the group "full" has 2 agents' },
+		action: expect.stringContaining('a selector that matches nobody'),
+	});
+});
+
+test('a preview of a deleted group says who would come back', async () => {
+	const [agent] = await stage.agents(1);
+	await stage.must('createGroup', { body: { name: 'gone', selector: 'agent.attributes.zone == "z"' } });
+	await stage.must('deleteGroup', named('gone'));
+	const description = JSON.stringify({ identifying: {}, nonIdentifying: { zone: 'z' } });
+	await stage.database.sql.query(`update agent set description = $2::jsonb where id = $1`, [agent, description]);
+	// What was found of it does not know the deleted group.
+	await stage.database.sql.query('insert into agent_selection (agent_id) values ($1)', [agent]);
+	const { items } = await stage.must('previewGroup', { body: { group: 'gone' } });
+	expect(items).toMatchObject([{ agent, change: 'comes', to: 'gone' }]);
+});
+
+test('whoever uses a group while it is deleted comes first, or is refused', async () => {
+	await Promise.all(
+		Array.from({ length: 8 }, async (_, n) => {
+			const name = `race-${n}`;
+			await stage.must('createGroup', { body: { name } });
+			const agents = await stage.agents(1);
+			const [used, deleted] = await Promise.all([
+				n % 2 === 0
+					? stage.call('createRollout', { body: { group: name, config: goodYaml, start: 'manual' } })
+					: stage.call('addGroupAgents', { ...named(name), body: { agents } }),
+				stage.call('deleteGroup', named(name)),
+			]);
+			const ends = [used.status < 300, deleted.status < 300];
+			expect(ends.filter(Boolean), JSON.stringify([used.body, deleted.body])).toHaveLength(1);
+			expect((ends[0] ? deleted : used).body.code).toBe(ends[0] ? 'group-in-use' : 'group-deleted');
+		}),
+	);
+});
