@@ -301,8 +301,10 @@ export async function boundAtStart(
 		const message = `what rollout ${id} was created on does not hold any more: ${changes.join('; ')}`;
 		return refuse('plan-void', message, { details: { rollout: id, changes } });
 	}
-	if (replan) await store.rollouts.rebind(id, approvedSpec(now, nowMs));
-	return ok(null);
+	if (!replan || (await store.rollouts.rebind(id, approvedSpec(now, nowMs)))) return ok(null);
+	const message = `start: rollout ${id} cannot be bound to what is so now while another command on it is undecided`;
+	const action = 'Ask again when that command is decided, which takes a moment while an engine leads.';
+	return refuse('command-refused', message, { details: { rollout: id, command: 'start', reason: 'busy' }, action });
 }
 
 /** What a rollout without a plan of its own is bound to: what is so now. */

@@ -153,4 +153,9 @@ test('what a rollout was created on is looked at again when it is started by han
 	expect(bound.plan.eligible).toBe(71);
 	expect(bound.plan.digest).not.toBe(plan.digest);
 	expect(bound.steps[0]).toMatchObject({ name: 'first-agent' });
+
+	// That start is undecided: what it begins on cannot be exchanged under it.
+	const busy = await stage.call('startRollout', { params, body: { replan: true } });
+	expect(busy).toMatchObject({ status: 409, body: { code: 'command-refused', details: { reason: 'busy' } } });
+	expect(busy.body.message).toContain('another command');
 });

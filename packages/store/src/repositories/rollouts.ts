@@ -173,14 +173,16 @@ export function rolloutsOn(db: Orm) {
 			return gone.id as RolloutId;
 		},
 
-		/** Keeps the row until the transaction ends; false when there is none. */
-		/** Of one that has not begun, and that no command is about to start: what it is begun on. */
-		async rebind(id: string, spec: Rollout['spec']): Promise<void> {
-			await db.execute(sql`update rollout r set spec = ${JSON.stringify(spec)}::jsonb
+		/** What one that has not begun is begun on; false when it has, or when a command that may begin it is undecided. */
+		async rebind(id: string, spec: Rollout['spec']): Promise<boolean> {
+			const { rows } = (await db.execute(sql`update rollout r set spec = ${JSON.stringify(spec)}::jsonb
 				where r.id = ${id} and r.state in ('Pending', 'Queued') and r.started_at is null
-					and not exists (select from rollout_command c where c.rollout_id = r.id and c.decided_at is null)`);
+					and not exists (select from rollout_command c where c.rollout_id = r.id and c.decided_at is null)
+				returning r.id`)) as { rows: readonly unknown[] };
+			return rows.length > 0;
 		},
 
+		/** Keeps the row until the transaction ends; false when there is none. */
 		async lock(id: string): Promise<boolean> {
 			const rows = await db.select({ id: rollout.id }).from(rollout).where(eq(rollout.id, id)).for('update');
 			return rows.length > 0;

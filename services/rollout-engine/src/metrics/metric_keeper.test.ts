@@ -1,6 +1,7 @@
 import { createMemoryMetrics } from '@ampora/control/testing';
 import { dueMetricGates, resolveSpec, type Snapshot } from '@ampora/rollout';
 import { RolloutWorld } from '@ampora/rollout/testing';
+import type { RolloutId } from '@ampora/runtime';
 import { expect, test, vi } from 'vitest';
 import { MetricKeeper } from './metric_keeper.js';
 
@@ -56,4 +57,24 @@ test('a server that is away is an error, and one that never answers holds nobody
 	expect(result).toMatchObject({ verdict: 'error', text: expect.stringContaining('does not answer') });
 	const stuck = new MetricKeeper({ metrics: { query: () => new Promise(() => {}) } });
 	expect([stuck.resultsFor(snapshot), stuck.resultsFor(snapshot)]).toEqual([[], []]);
+});
+
+test('what a rollout that ended was waiting for is forgotten when others are looked at', async () => {
+	const { snapshot } = due();
+	const metrics = createMemoryMetrics();
+	metrics.answer(() => 5);
+	const keeper = new MetricKeeper({ metrics });
+	const lookAtAnother = (afterMs: number) =>
+		keeper.resultsFor({
+			...snapshot,
+			rollout: { ...new RolloutWorld({}).rollout, id: 'another' as RolloutId },
+			nowMs: snapshot.nowMs + afterMs,
+		});
+	await vi.waitUntil(() => keeper.resultsFor(snapshot).length > 0);
+	lookAtAnother(60_000);
+	expect(keeper.resultsFor(snapshot)).toHaveLength(1);
+	const asked = metrics.asked.length;
+	lookAtAnother(60_001);
+	expect(keeper.resultsFor(snapshot)).toEqual([]);
+	expect(metrics.asked.length).toBeGreaterThan(asked);
 });

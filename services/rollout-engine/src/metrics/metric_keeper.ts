@@ -10,23 +10,36 @@ interface Evaluation {
 	result: MetricResult | null;
 }
 
+/** A rollout that runs is looked at many times in so long: one that was not has ended, or is another leader's. */
+const keptMs = 60_000;
+
+interface Kept {
+	readonly evaluations: readonly Evaluation[];
+	readonly lookedAtMs: number;
+}
+
 /** Asks the metrics server beside the ticks, which wait for nobody: a slow server delays no rollout (D7). */
 export class MetricKeeper {
-	readonly #evaluations = new Map<RolloutId, readonly Evaluation[]>();
+	readonly #kept = new Map<RolloutId, Kept>();
 
 	constructor(private readonly deps: { readonly metrics: MetricsServer }) {}
 
 	/** Begins what is due and was not begun, and answers what is known by now; what is not due any more is forgotten. */
 	resultsFor({ rollout, nowMs }: Snapshot): readonly MetricResult[] {
+		this.#forget(nowMs);
 		const due = dueMetricGates(rollout);
 		if (due.length === 0) {
-			this.#evaluations.delete(rollout.id);
+			this.#kept.delete(rollout.id);
 			return [];
 		}
-		const before = this.#evaluations.get(rollout.id) ?? [];
+		const before = this.#kept.get(rollout.id)?.evaluations ?? [];
 		const now = due.map((ask) => before.find((one) => isSame(one.ask, ask)) ?? this.#begin(rollout.id, ask, nowMs));
-		this.#evaluations.set(rollout.id, now);
+		this.#kept.set(rollout.id, { evaluations: now, lookedAtMs: nowMs });
 		return now.flatMap(({ result }) => result ?? []);
+	}
+
+	#forget(nowMs: number): void {
+		for (const [id, { lookedAtMs }] of this.#kept) if (nowMs - lookedAtMs > keptMs) this.#kept.delete(id);
 	}
 
 	#begin(rolloutId: RolloutId, ask: MetricAsk, nowMs: number): Evaluation {
