@@ -9,6 +9,7 @@ test.each([
 	['the lease of a commit', { ignoreLease: true }, 'R2'],
 	['the pause at admission', { ignoreOffers: true }, 'R1'],
 	['the withdrawal at pause', { skipWithdrawal: true }, 'R1'],
+	['windows and freezes', { ignoreCalendar: true }, 'R1'],
 	['the epoch of a release', { ignoreReleaseEpoch: true }, 'D4'],
 ] as const)('without %s a checker speaks up', async (_, flaws, invariant) => {
 	const broken: string[] = [];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { offersOf } from './offers.js';
 import { canary, minute, oneStep, outcomeOf, until } from './testing/scenario.js';
 import { applies, fails, keepsSilent, newVersion, oldVersion, RolloutWorld } from './testing/world.js';
 
@@ -70,6 +71,20 @@ describe('rollback', () => {
 		until(world, 'RolledBack', 60);
 		expect(world.targetOf(lone)).toMatchObject({ state: 'Applied', back: { state: 'listed', why: 'no-way-back' } });
 		expect(lone.assignment?.versionId).toBe(newVersion);
+	});
+
+	it('hands the version to nobody any more, also where there is no way back (R1)', () => {
+		const world = new RolloutWorld({ strategy: oneStep, acceptNoWayBack: true, maxInFlight: 'unlimited' });
+		world.addAgents(3);
+		const [lone] = world.addAgents(1, { provenVersion: null, behaviour: keepsSilent });
+		world.start();
+		world.pass(3);
+		world.ask('rollback');
+		world.settle();
+		expect(lone?.assignment?.versionId).toBe(newVersion);
+		expect(offersOf(world.rollout)).toBe('answered');
+		until(world, 'RolledBack', 60);
+		expect(offersOf(world.rollout)).toBe('answered');
 	});
 
 	it('goes on within maxInFlight, may be paused by hand, and times out those that do not confirm', () => {

@@ -29,7 +29,7 @@ judged as materialized (
 			when h.answer in ('failed', 'reverted') then 'answered'
 			when q.agent_id is not null then 'quarantined'
 			when h.cause in ('restore', 'withdrawal') or r.id is null or r.offers = 'open' then null
-			when r.offers = 'answered' and h.answer = 'applied' then null
+			when r.offers = 'answered' and (h.answer = 'applied' or h.cause = 'rollback') then null
 			else 'closed'
 		end as refused
 	from wanted w

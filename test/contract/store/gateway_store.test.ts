@@ -370,6 +370,22 @@ describe.each(adapters)('gateway store on $name', ({ open }) => {
 		});
 	});
 
+	test('an offer of what a rollback assigns goes out while its version does not, and not while it is paused (R1)', async () => {
+		const [touched, listed] = await stage.connect(2);
+		if (!touched || !listed) throw new Error('two were to connect');
+		const former = await stage.proved(touched);
+		const running = await stage.running([touched, listed]);
+		await stage.admit(running, [touched, listed]);
+		await stage.claim(listed);
+		const { seq = 0 } = (await stores.world.assignment(touched.agentId)) ?? {};
+		const back = { agentId: touched.agentId, versionId: former, attempt: 1, cause: 'rollback' as const };
+		await stage.decide(running.rolloutId, { assignments: [{ ...back, expectedSeq: seq }] }, 'closed');
+		expect(await stage.claim(touched)).toMatchObject({ refused: 'closed' });
+		await stage.decide(running.rolloutId, {}, 'answered');
+		expect(await stage.claim(touched)).toMatchObject({ offer: { versionId: former, seq: seq + 1 } });
+		expect(await stage.claim(listed)).toMatchObject({ refused: 'closed' });
+	});
+
 	test('changed assignments are those of this gateway since the cursor, which looks back', async () => {
 		const [mine] = await stage.connect(1);
 		const lease = await otherGateway();

@@ -1,3 +1,4 @@
+import { CalendarHistory } from './calendar.js';
 import type { AssignmentRow, DatabaseView } from './database_view.js';
 import * as dispatch from './dispatch.js';
 import { AssignmentHistory, type Check, type Checked, type Observation, StandingHistory } from './observation.js';
@@ -61,6 +62,7 @@ export function createCheckers({ db, nowMs, calmSinceMs, trace }: CheckersDeps):
 	const checks = createChecks();
 	const history = new AssignmentHistory();
 	const standings = new StandingHistory();
+	const calendars = new CalendarHistory();
 	const violations: Violation[] = [];
 	let lookedAtMs = 0;
 	const report = (invariant: string, message: string) => {
@@ -73,14 +75,15 @@ export function createCheckers({ db, nowMs, calmSinceMs, trace }: CheckersDeps):
 			return violations.length > 0;
 		},
 		check(seen) {
+			for (const groupId of db.groups()) calendars.look(db, groupId, nowMs());
 			if (seen.kind === 'looked' && nowMs() - lookedAtMs < lookEveryMs) return;
 			if (seen.kind === 'looked') lookedAtMs = nowMs();
 			if (seen.kind === 'committed') {
 				for (const row of seen.moved) history.moved(row, nowMs());
-				for (const id of db.rollouts()) standings.look(id, db.standing(id)?.offers === 'open', nowMs());
+				for (const id of db.rollouts()) standings.look(id, rollout.letsOut(db.standing(id)), nowMs());
 				traceCommit(seen, trace);
 			}
-			const world: Checked = { db, history, standings, nowMs: nowMs(), calmSinceMs: calmSinceMs() };
+			const world: Checked = { db, history, standings, calendars, nowMs: nowMs(), calmSinceMs: calmSinceMs() };
 			for (const [invariant, check] of Object.entries(checks)) {
 				const wrong = check(seen, world);
 				if (wrong !== null) report(invariant, wrong);

@@ -1,4 +1,4 @@
-import type { PauseReason, Rollout, Step, Target } from '@ampora/rollout';
+import type { Calendar, PauseReason, Rollout, Step, Target } from '@ampora/rollout';
 import type { AgentId, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { CurrentAssignment } from '@ampora/store';
 
@@ -67,7 +67,11 @@ export interface DatabaseView {
 	rollout(rolloutId: RolloutId): RolloutRow | null;
 	/** State, reasons and offers only: cheap enough for every event. */
 	standing(rolloutId: RolloutId): Standing | null;
-	/** Rollouts whose wake time passed, or that have a command or signal nobody looked at. */
+	/** Those that may have rollouts. */
+	groups(): readonly GroupId[];
+	/** Windows and freezes of the group and of all groups, as somebody made them. */
+	calendar(groupId: GroupId): Calendar;
+	/** Rollouts whose wake time passed, whose turn has come, or that have a command or signal nobody looked at. */
 	due(): readonly RolloutId[];
 	gateway(gateway: GatewayId): GatewayRow | null;
 	lease(name: string): LeaseRow | null;
@@ -82,5 +86,7 @@ export interface Standing {
 	readonly state: Rollout['state'];
 	readonly pauseReasons: readonly PauseReason[];
 	readonly offers: RolloutRow['offers'];
+	readonly nextWakeAtMs: number | null;
+	readonly waitsFor: string | null;
 	readonly tailUntilMs: number | null;
 }

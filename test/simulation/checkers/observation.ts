@@ -10,6 +10,7 @@ import type {
 	OfferDecision,
 	OfferRequest,
 } from '@ampora/store';
+import type { CalendarHistory } from './calendar.js';
 import type { AgentRow, AssignmentRow, DatabaseView, LeaseRow, RolloutRow } from './database_view.js';
 
 /** One thing that happened in the world, at the instant it took effect. */
@@ -83,6 +84,7 @@ export interface Checked {
 	readonly db: DatabaseView;
 	readonly history: AssignmentHistory;
 	readonly standings: StandingHistory;
+	readonly calendars: CalendarHistory;
 	/** Virtual ms; never steps. */
 	readonly nowMs: number;
 	/** Since when engines and servers have had no trouble; null: they have. */

@@ -10,8 +10,8 @@ import {
 	type TargetState,
 } from '@ampora/rollout';
 import type { AgentId, RolloutId } from '@ampora/runtime';
-import type { AssignmentRow, RolloutRow } from './database_view.js';
-import type { Check, Observation } from './observation.js';
+import type { AssignmentRow, RolloutRow, Standing } from './database_view.js';
+import type { Check, Checked, Observation } from './observation.js';
 
 type Committed = Extract<Observation, { kind: 'committed' }>;
 
@@ -44,29 +44,65 @@ const unsent = ({ decision: { rollout } }: Committed, rows: readonly AssignmentR
 			(cause === 'rollout' || cause === 'retry'),
 	);
 
-/** Nothing moves towards the version while the rollout is paused or over, and a second later nothing is sent either. */
-export const R1: Check = (seen, { db, history, standings, nowMs }) => {
-	if (seen.kind === 'committed') {
-		const { state, tailUntilMs, pauseReasons } = seen.decision.rollout;
-		const tail = state === 'Completed' && tailUntilMs !== null;
-		const bad = forward(seen)[0];
-		if (bad && (state !== 'InProgress' || pauseReasons.length > 0) && !tail)
-			return `an assignment of the version was written while ${state} (${pauseReasons.join(', ')})`;
-		if (state !== 'InProgress' && !tail && unsent(seen, db.assignments()))
-			return `an assignment that nobody was sent still says the version while ${state}`;
-	}
-	if (seen.kind === 'written' && seen.offer.seq !== null) {
-		const row = history.withSeq(seen.agentId, seen.offer.seq);
-		if (row?.rolloutId == null || (row.cause !== 'rollout' && row.cause !== 'retry')) return null;
-		// What it already runs by its own word, it may be given again.
-		const again =
-			db.standing(row.rolloutId)?.offers === 'answered' && db.assignment(seen.agentId)?.answer === 'applied';
-		const since = again ? null : standings.closedSinceMs(row.rolloutId);
-		if (since !== null && nowMs - since > 1_001)
-			return `the version was sent ${Math.round(nowMs - since)} ms after the rollout stopped letting it`;
-	}
+/** Somebody who wants to change a thing has so long until nothing goes out any more, virtual ms. */
+const graceMs = 1_000;
+/** In calm times a window that closes is seen and committed within this; permissions given before are good for `graceMs` more. */
+const noticedMs = 2_000;
+
+/** Nothing moves towards the version while the rollout is paused, over or not to change, and a second later nothing is sent either. */
+export const R1: Check = (seen, world) => {
+	if (seen.kind === 'committed') return wroteForward(seen, world);
+	if (seen.kind === 'written' && seen.offer.seq !== null) return sentForward(seen, world);
 	return null;
 };
+
+/** Where a rollout may hand out its version; `answered`: to those that run it by their own word. */
+const outlets: Readonly<Partial<Record<Rollout['state'], 'open' | 'answered'>>> = {
+	InProgress: 'open',
+	Completed: 'open',
+	RollingBack: 'answered',
+	RolledBack: 'answered',
+	Aborted: 'answered',
+	Failed: 'answered',
+	Superseded: 'answered',
+};
+
+export const letsOut = (standing: Standing | null): boolean =>
+	standing !== null && outlets[standing.state] === 'open' && standing.pauseReasons.length === 0;
+
+function wroteForward(seen: Committed, { db, calendars, nowMs }: Checked): string | null {
+	const { state, tailUntilMs, pauseReasons, groupId } = seen.decision.rollout;
+	const tail = state === 'Completed' && tailUntilMs !== null;
+	const bad = forward(seen)[0];
+	if (bad && (state !== 'InProgress' || pauseReasons.length > 0) && !tail)
+		return `an assignment of the version was written while ${state} (${pauseReasons.join(', ')})`;
+	if (state !== 'InProgress' && !tail && unsent(seen, db.assignments()))
+		return `an assignment that nobody was sent still says the version while ${state}`;
+	const since = calendars.closedSinceMs(groupId);
+	if (bad && since !== null && nowMs - since > graceMs)
+		return `an assignment of the version was written ${Math.round(nowMs - since)} ms after windows or freezes closed`;
+	return null;
+}
+
+function sentForward(
+	{ agentId, offer }: Extract<Observation, { kind: 'written' }>,
+	{ db, history, standings, calendars, nowMs, calmSinceMs }: Checked,
+): string | null {
+	const row = offer.seq === null ? null : history.withSeq(agentId, offer.seq);
+	if (row?.rolloutId == null || (row.cause !== 'rollout' && row.cause !== 'retry')) return null;
+	// What it already runs by its own word, it may be given again.
+	const runs = db.assignment(agentId)?.answer === 'applied';
+	const standing = db.standing(row.rolloutId);
+	const again = runs && standing !== null && outlets[standing.state] === 'answered';
+	const since = again ? null : standings.closedSinceMs(row.rolloutId);
+	if (since !== null && nowMs - since > graceMs + 1)
+		return `the version was sent ${Math.round(nowMs - since)} ms after the rollout stopped letting it`;
+	const closed = runs || standing === null ? null : calendars.closedSinceMs(standing.groupId);
+	const calm = closed !== null && calmSinceMs !== null && calmSinceMs <= closed;
+	if (calm && nowMs - closed > noticedMs + graceMs)
+		return `the version was sent ${Math.round(nowMs - closed)} ms after windows or freezes closed`;
+	return null;
+}
 
 /** One commit per journal seq, and none of an epoch older than the newest that committed. */
 export const R2 = (): Check => {
@@ -376,12 +412,26 @@ export const R13: Check = (seen, { history }) => {
 	return missing ? 'a decided assignment was not written' : null;
 };
 
-/** A rollout that has not ended knows when to look again, or whom it waits for. */
-export const R14: Check = (seen, { db }) => {
-	if (seen.kind !== 'committed' || !seen.decision.changed) return null;
-	const after = db.rollout(seen.decision.rollout.id);
-	if (!after || hasEnded(after.rollout.state) || after.nextWakeAtMs !== null || after.waitsFor !== null) return null;
-	return `${after.rollout.state} waits for nothing`;
+/** In calm times a window that opens is seen within this, whatever else goes on, virtual ms. */
+const reopenedMs = 15_000;
+
+/** A rollout that has not ended knows when to look again, or whom it waits for; what windows and freezes closed goes on by itself. */
+export const R14: Check = (seen, { db, calendars, nowMs, calmSinceMs }) => {
+	if (seen.kind !== 'committed' && seen.kind !== 'looked') return null;
+	const ids = seen.kind === 'committed' ? [seen.decision.rollout.id] : db.rollouts();
+	for (const id of ids) {
+		const standing = db.standing(id);
+		if (standing === null || hasEnded(standing.state)) continue;
+		const { state, pauseReasons, nextWakeAtMs, waitsFor, groupId } = standing;
+		if (nextWakeAtMs === null && waitsFor === null && !db.due().includes(id)) return `${state} waits for nothing`;
+		const openSince = calendars.openSinceMs(groupId);
+		if (openSince === null || calmSinceMs === null) continue;
+		const stuckMs = nowMs - Math.max(openSince, calmSinceMs);
+		const closed = pauseReasons.filter((reason) => reason === 'window' || reason === 'freeze');
+		if (closed.length > 0 && stuckMs > reopenedMs)
+			return `${state} (${pauseReasons.join(', ')}) for ${Math.round(stuckMs)} ms, and it may change`;
+	}
+	return null;
 };
 
 /** One rollout of a group is active; what a rollout writes is about its own targets. */

@@ -1,5 +1,6 @@
-import type { AgentId, RolloutId } from '@ampora/runtime';
-import type { MemoryState } from '@ampora/store/testing';
+import { hasEnded } from '@ampora/rollout';
+import type { AgentId, GroupId, RolloutId } from '@ampora/runtime';
+import type { MemoryRollout, MemoryState } from '@ampora/store/testing';
 import type { AgentRow, AssignmentRow, DatabaseView, TargetRow } from '../checkers/database_view.js';
 
 type Agent = NonNullable<ReturnType<MemoryState['agents']['get']>>;
@@ -31,6 +32,14 @@ const assignmentRow = (agentId: AgentId, row: Assignment): AssignmentRow => ({
 	answer: row.answer,
 });
 
+/** Nobody else of its group is under way or waits to be started, and its time has come. */
+const mayTakeTurn = (state: MemoryState, { id, groupId, spec }: MemoryRollout['rollout']): boolean =>
+	(spec.startAtMs ?? 0) <= state.nowMs() &&
+	[...state.rollouts.values()].every(
+		({ rollout }) =>
+			rollout.id === id || rollout.groupId !== groupId || rollout.state === 'Queued' || hasEnded(rollout.state),
+	);
+
 /** The memory store as the checkers look at it. Rollouts, steps and targets are replaced, never changed, so they are handed out as they are. */
 export const viewOf = (state: MemoryState): DatabaseView => ({
 	nowMs: () => state.nowMs(),
@@ -58,12 +67,23 @@ export const viewOf = (state: MemoryState): DatabaseView => ({
 		const row = state.rollouts.get(rolloutId);
 		if (row === undefined) return null;
 		const { groupId, versionId, state: rolloutState, pauseReasons, tailUntilMs } = row.rollout;
-		return { groupId, versionId, state: rolloutState, pauseReasons, tailUntilMs, offers: row.offers };
+		const { offers, nextWakeAtMs, waitsFor } = row;
+		return { groupId, versionId, state: rolloutState, pauseReasons, tailUntilMs, offers, nextWakeAtMs, waitsFor };
+	},
+	groups: () => [...state.groups.keys()],
+	calendar(groupId) {
+		const concerns = ({ groupIds }: { groupIds: readonly GroupId[] | null }) => groupIds?.includes(groupId) ?? true;
+		return {
+			windows: state.windows.filter(concerns).map(({ window }) => window),
+			freezes: state.freezes.filter(concerns).map(({ freeze }) => freeze),
+		};
 	},
 	due() {
 		const due = new Set<RolloutId>();
 		for (const [id, { nextWakeAtMs }] of state.rollouts)
 			if (nextWakeAtMs !== null && nextWakeAtMs <= state.nowMs()) due.add(id);
+		for (const [id, { rollout }] of state.rollouts)
+			if (rollout.state === 'Queued' && mayTakeTurn(state, rollout)) due.add(id);
 		for (const { rolloutId, outcome } of state.commands.values()) if (outcome === null) due.add(rolloutId);
 		for (const { rolloutId } of state.signals.values()) due.add(rolloutId);
 		return [...due];

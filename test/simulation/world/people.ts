@@ -54,11 +54,9 @@ export class People {
 		const spec = startAtMs === null ? given.spec : { ...given.spec, startAtMs };
 		await this.#world.createRollout(newRollout({ id, ...given, spec, createdAtMs }));
 		this.say(`created ${id}`);
-		if (startAtMs !== null) {
-			const row = this.state.rollouts.get(id);
-			if (row) row.nextWakeAtMs = startAtMs;
-			return id;
-		}
+		const row = this.state.rollouts.get(id);
+		if (row) Object.assign(row, { nextWakeAtMs: startAtMs, waitsFor: start === 'by-hand' ? 'start' : null });
+		if (startAtMs !== null) return id;
 		if (start === 'now') await this.command(id, { kind: 'start' });
 		return id;
 	}

@@ -1,6 +1,7 @@
 import type { GateName, GateSpec, RolloutSpec, Strategy } from '@ampora/rollout';
 import type { Outcome } from '../../support/fleet/outcome.js';
 import type { AgentPlan } from './agents.js';
+import { type CalendarPlan, planCalendar } from './calendar_plan.js';
 import { type Stream, Streams } from './streams.js';
 
 /** What may go wrong, and how often; a seed takes some of them. */
@@ -70,6 +71,7 @@ export interface WorldPlan {
 	readonly baseline: boolean;
 	readonly rollouts: readonly RolloutPlan[];
 	readonly followers?: readonly FollowerPlan[];
+	readonly calendar?: CalendarPlan | null;
 	readonly faults: FaultPlan;
 	/** Mean virtual ms between two commands of an operator. */
 	readonly commandEveryMs: number;
@@ -107,6 +109,7 @@ export function planWorld(seed: number): WorldPlan {
 		rollouts: planRollouts(chance, second > 0),
 		// With a stream of their own, so that the rest of a seed's world is what it was without them.
 		followers: planFollowers(new Streams(seed).named('followers')),
+		calendar: planCalendar(new Streams(seed).named('calendar')),
 		faults: planFaults(chance),
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
 		nervous: chance.pick([0, 0, 0.1, 0.4]),

@@ -60,13 +60,34 @@ async function trouble(world: World): Promise<void> {
 	};
 	const endMs = schedule.nowMs + plan.faults.forMs;
 	meddle();
+	keepCalendar(world, endMs);
 	await world.runUntil(endMs);
 }
+
+/** People who change when the groups may change. */
+function keepCalendar({ plan: { calendar = null }, schedule, groups, keepers, streams }: World, endMs: number): void {
+	if (calendar === null || groups === null) return;
+	keepers.begin(groups, calendar);
+	const chance = streams.named('calendar edits');
+	const edit = () => {
+		if (!Number.isFinite(calendar.editEveryMs)) return;
+		schedule.after(chance.next() * 2 * calendar.editEveryMs, null, () => {
+			if (schedule.nowMs > endMs) return;
+			keepers.edit(groups);
+			edit();
+		});
+	};
+	edit();
+}
+
+/** From this round of care on nobody waits for a window. */
+const openUpRound = 16;
 
 async function recover(world: World): Promise<void> {
 	world.stopFaults();
 	for (let round = 0; round < liveRoundsMax && !world.allEnded() && !world.checkers.failed; round += 1) {
 		await world.runFor(careEveryMs, () => world.allEnded());
+		if (round >= openUpRound) world.keepers.openUp();
 		await world.people.care(round);
 	}
 	await world.runFor(quietMs);

@@ -13,6 +13,7 @@ import { type Checkers, createCheckers } from '../checkers/checkers.js';
 import type { Observation, Written } from '../checkers/observation.js';
 import { createAgents, type SimAgent } from './agents.js';
 import { SimNetwork } from './backplane.js';
+import { CalendarKeepers } from './calendar_keepers.js';
 import type { Connection, Listener } from './connections.js';
 import { Servers } from './database.js';
 import { SimEngine } from './engines.js';
@@ -55,6 +56,7 @@ export class World {
 	readonly ledger = new FleetLedger();
 	readonly configs = new OfferedConfigs();
 	readonly people: People;
+	readonly keepers: CalendarKeepers;
 	readonly faults: Faults;
 	readonly checkers: Checkers;
 	groups: readonly [GroupId, GroupId] | null = null;
@@ -131,6 +133,7 @@ export class World {
 			(line) => this.trace.line(line),
 			(rolloutId) => void api.publishHint({ rolloutIds: [rolloutId] }),
 		);
+		this.keepers = new CalendarKeepers(this.servers.state, streams.named('keepers'), (line) => this.trace.line(line));
 		this.faults = new Faults({
 			...{ plan, schedule, chance: streams.named('faults'), servers: this.servers, network: this.network },
 			...{ gateways: this.gateways, engines: this.engines, agents: this.agents },

@@ -108,7 +108,7 @@ function refusal(state: MemoryState, { gateway }: GatewayLease, request: OfferRe
 function mayLeave(state: MemoryState, { cause, rolloutId, answer }: MemoryAssignment): boolean {
 	const rollout = rolloutId === null ? undefined : state.rollouts.get(rolloutId);
 	if (cause === 'restore' || cause === 'withdrawal' || rollout === undefined || state.flaws.ignoreOffers) return true;
-	return rollout.offers === 'open' || (rollout.offers === 'answered' && answer === 'applied');
+	return rollout.offers === 'open' || (rollout.offers === 'answered' && (answer === 'applied' || cause === 'rollback'));
 }
 
 function claim(state: MemoryState, lease: GatewayLease, request: OfferRequest): OfferDecision {
