@@ -24,7 +24,7 @@ const assignment = z.object({
 	/** `configuration@number`; null when nothing is wanted any more. */
 	version: z.string().nullable(),
 	seq: z.number().int(),
-	cause: z.enum(['rollout', 'retry', 'restore', 'rollback', 'withdrawal']),
+	cause: z.enum(['rollout', 'retry', 'restore', 'rollback', 'withdrawal', 'default']),
 	rollout: id.nullable(),
 	answer: z.enum(['none', 'offered', 'applying', 'applied', 'failed', 'reverted']),
 	error: z.string().nullable(),

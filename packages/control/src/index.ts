@@ -1,6 +1,7 @@
 export { factsOf } from './agent_facts.js';
 export { authorise, type Caller, type Origin } from './caller.js';
 export { type Control, createControl } from './control.js';
+export { enrolmentRules } from './enrolment.js';
 export { type ControlError, controlError, type Outcome } from './errors.js';
 export type { MetricsServer } from './metrics_server/metrics_server.js';
 export { createPrometheus } from './metrics_server/prometheus.js';

@@ -3,7 +3,8 @@ import type { AgentFacts, RolloutSpec, Target } from './model.js';
 
 /** What folding one agent's facts needs to know of its rollout. */
 export interface FoldContext {
-	readonly rolloutId: RolloutId;
+	/** Null: the assignment is not of a rollout, but of the group's default. */
+	readonly rolloutId: RolloutId | null;
 	readonly versionId: VersionId;
 	readonly spec: RolloutSpec;
 	/** Journal seq of the decision being made. */

@@ -14,6 +14,18 @@ export { type PlannedStep, stepCount, stepSpecAt, stepsAhead } from './cohorts.j
 export { decide } from './decide.js';
 export type * from './decision.js';
 export { changedTargetsMax, pageTargetsMax, quietTickMs, tickIntervalMs } from './decision.js';
+export {
+	decideEnrolment,
+	type Enrolled,
+	type EnrolmentDecision,
+	type EnrolmentSnapshot,
+	type EnrolmentState,
+	type EnrolmentVerdict,
+	enrolmentGate,
+	enrolmentTickMs,
+	newEnrolment,
+	resumedEnrolment,
+} from './enrolment.js';
 export { type Forecast, forecast, type GateForecast, type StepForecast } from './forecast.js';
 export { type GateVerdict, type GateView, gateVerdicts, isAdvisory } from './gates.js';
 export { holdingText } from './hold.js';

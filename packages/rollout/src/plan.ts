@@ -110,7 +110,8 @@ function countReasons(targets: readonly Target[]): Partial<Record<SkipReason, nu
 	return counts;
 }
 
-function newTarget(facts: AgentFacts, rollout: PlanFor, rank: number): Target {
+/** An agent's row before anything was decided about it. */
+export function newTarget(facts: AgentFacts, rollout: PlanFor, rank: number): Target {
 	const reason = hasApplied(facts, rollout) ? null : skipReason(facts, rollout);
 	const state = hasApplied(facts, rollout) ? 'AlreadyApplied' : reason === null ? 'Pending' : 'Skipped';
 	return {

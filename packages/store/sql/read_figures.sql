@@ -25,4 +25,5 @@ select
 		select coalesce(extract(epoch from clock_timestamp() - min(t.admitted_at)), 0)::float8
 		from rollout r join rollout_target t on t.rollout_id = r.id
 		where r.state in ('InProgress', 'Paused', 'RollingBack') and t.state = 'Applying'
-	) as "oldestUnansweredSeconds";
+	) as "oldestUnansweredSeconds",
+	(select count(*)::int from agent_group where jsonb_typeof(enrolment -> 'stopped') = 'object') as "stoppedGroups";

@@ -13,9 +13,21 @@ journalled as (
 	on conflict do nothing
 	returning seq
 ),
+-- The group has come to run this version: so shall its newcomers, where they are given anything.
+completed as materialized (
+	select r.id, r.group_id, r.version_id, p.default_version
+	from rollout r join agent_group p on p.id = r.group_id cross join given g
+	where r.id = $1 and g.state = 'Completed' and r.state <> 'Completed'
+		and r.only_agents is null and r.rollback_of is null
+		and (r.sets_default or p.default_version is not null)
+),
+defaulted as (
+	update agent_group p set default_version = c.version_id from completed c where p.id = c.group_id
+),
 moved as (
 	update rollout r set
 		state = g.state,
+		default_before = coalesce((select c.default_version from completed c), r.default_before),
 		offers = g.offers,
 		watching = g.watching,
 		machine = g.machine,

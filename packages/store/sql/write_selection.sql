@@ -2,6 +2,8 @@
 -- and nobody is moved into a group that is deleted or not dynamic any more.
 -- $1 lease name, $2 holder, $3 epoch, $4 [{agent_id, found_in, move_to, matches, errors}], $5 work that is done by it,
 -- $6 group whose sweep got on, $7 its sweep_seq, $8 up to which agent; null: it is finished
+--
+-- Whoever comes to a group with a default waits for it from now on, unless the sweep that moves it leaves that to a planned rollout.
 with lease as materialized (
 	select from leader_lease
 	where name = $1 and holder = $2 and epoch = $3::bigint and expires_at > clock_timestamp()
@@ -21,13 +23,21 @@ leaving as materialized (
 	select h.id, f.found_in, f.move_to from held h join found f on f.agent_id = h.id where h.group_id = f.found_in
 ),
 concerned as materialized (
-	select g.id, (g.selector is not null or g.built_in) and g.deleted_at is null as open
+	select
+		g.id,
+		(g.selector is not null or g.built_in) and g.deleted_at is null as open,
+		g.default_version is not null as enrols
 	from agent_group g
 	where g.id in (select found_in from leaving union select move_to from leaving)
 	order by g.id for no key update
 ),
+holding as materialized (
+	select exists (select from agent_group where id = $6::uuid and sweep_holds) as all_of_them
+),
 moved as (
-	update agent a set group_id = l.move_to
+	update agent a set
+		group_id = l.move_to,
+		enrolment_due_at = case when c.enrols and not (select all_of_them from holding) then clock_timestamp() end
 	from leaving l join concerned c on c.id = l.move_to
 	where a.id = l.id and c.open
 	returning a.id, l.found_in, l.move_to

@@ -1,6 +1,7 @@
 export type { Database, Orm } from './database.js';
 export { openEmbeddedPglite } from './embedded.js';
 export { createEngineStore } from './engine/engine_store.js';
+export { createEnrolmentStore } from './engine/enrolment_store.js';
 export { createSelectorStore } from './engine/selector_store.js';
 export { createGatewayStore } from './gateway_store.js';
 export { migrate, migrateWith } from './migrate.js';

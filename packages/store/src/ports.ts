@@ -1,4 +1,4 @@
-import type { Decision, Snapshot, SnapshotNeeds } from '@ampora/rollout';
+import type { Decision, EnrolmentDecision, EnrolmentSnapshot, Snapshot, SnapshotNeeds } from '@ampora/rollout';
 import type { AgentId, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 
 export type Rollout = Snapshot['rollout'];
@@ -307,6 +307,8 @@ export interface EngineFigures {
 	readonly agents: readonly { readonly connected: boolean; readonly healthy: boolean | null; readonly count: number }[];
 	readonly pausedSeconds: number;
 	readonly oldestUnansweredSeconds: number;
+	/** Groups whose enrolment gate fired. */
+	readonly stoppedGroups: number;
 }
 
 /** A dynamic group as its members are found by. */
@@ -382,4 +384,30 @@ export interface SelectorStore {
 		lease: LeaderLease,
 		write: SelectionWrite,
 	): Promise<{ readonly held: boolean; readonly moved: number }>;
+}
+
+/** A group as its enrolment is decided from, of one moment; `seq` lets one of two decisions commit. */
+export interface LoadedEnrolment extends Omit<EnrolmentSnapshot, 'calendar' | 'spec'> {
+	readonly seq: number;
+}
+
+/** What the keeper of enrolments asks of Postgres. Throws `StoreUnavailable` when it is away; every method is safe to repeat. */
+export interface EnrolmentStore {
+	/** Groups in which somebody waits for the default, or is watched with it; at most `limit`, in the order of ids. */
+	enrolmentGroups(limit: number): Promise<readonly GroupId[]>;
+	/** Null: there is no such group. The limits are in agents. */
+	loadEnrolment(
+		groupId: GroupId,
+		limits: { readonly watched: number; readonly waiting: number },
+	): Promise<LoadedEnrolment | null>;
+	/**
+	 * Writes all of a decision or nothing, only while the lease is held and nobody decided about the group since. `conflict`: somebody did,
+	 * or an agent was offered, moved or assigned something meanwhile: load and decide again.
+	 */
+	commitEnrolment(
+		lease: LeaderLease,
+		groupId: GroupId,
+		loaded: LoadedEnrolment,
+		decision: EnrolmentDecision,
+	): Promise<'committed' | 'lease-lost' | 'conflict'>;
 }

@@ -1,8 +1,9 @@
 // The tables. Postgres is the truth: whatever is not here may be lost at any moment. Columns that change often carry no index,
 // so that their updates stay in the page (HOT); exceptions say why.
-import type { Back, Reports, RolloutSpec, StepCounters } from '@ampora/rollout';
+import type { Back, EnrolmentState, Reports, RolloutSpec, StepCounters, Target } from '@ampora/rollout';
 import { sql } from 'drizzle-orm';
 import {
+	type AnyPgColumn,
 	bigint,
 	bigserial,
 	boolean,
@@ -42,6 +43,13 @@ export const agentGroup = pgTable('agent_group', {
 	sweepSeq: whole('sweep_seq').notNull().default(0),
 	/** Agents up to this id are done. */
 	sweepAfter: uuid('sweep_after'),
+	/** Whom the sweep moves is not given the default of the new group by that: a planned rollout does it. */
+	sweepHolds: boolean('sweep_holds').notNull().default(false),
+	/** What newcomers are given; null: they keep what they run. */
+	defaultVersion: uuid('default_version').references((): AnyPgColumn => configurationVersion.id),
+	/** The core's `EnrolmentState`, as JSON; null: nobody was enrolled yet. Its seq lets one of two decisions commit. */
+	enrolment: jsonb('enrolment').$type<EnrolmentState>(),
+	enrolmentSeq: whole('enrolment_seq').notNull().default(0),
 	createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 	/** It holds nobody, finds nobody and is no target; the row stays for what happened in it, and keeps its name. */
 	deletedAt: instant('deleted_at'),
@@ -135,12 +143,16 @@ export const agent = pgTable(
 		/** The last version it answered Applied to with no Failed or Reverted since, and the one before. */
 		provenVersion: uuid('proven_version'),
 		previousProvenVersion: uuid('previous_proven_version'),
+		/** Since when it waits for the default of its group; null: it does not. */
+		enrolmentDueAt: instant('enrolment_due_at'),
 		/** Not written while a session lives: a connected agent is as fresh as its gateway's lease. */
 		lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
 		createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 	},
 	(table) => [
 		index('agent_group_members').on(table.groupId),
+		// Newcomers only: few, and looked for every second.
+		index('agent_enrolment_due').on(table.groupId, table.enrolmentDueAt).where(sql`enrolment_due_at is not null`),
 		// Changes on connect and disconnect only: needed to find a dead gateway's agents.
 		index('agent_gateway').on(table.gateway, table.gatewayIncarnation).where(sql`gateway is not null`),
 		index('agent_disconnected').on(table.disconnectedAt).where(sql`gateway is null`),
@@ -194,7 +206,7 @@ export const assignment = pgTable(
 		offeredHash: bytea('offered_hash'),
 		attempt: integer('attempt').notNull().default(0),
 		seq: whole('seq').notNull(),
-		cause: text('cause', { enum: ['rollout', 'retry', 'restore', 'rollback', 'withdrawal'] }).notNull(),
+		cause: text('cause', { enum: ['rollout', 'retry', 'restore', 'rollback', 'withdrawal', 'default'] }).notNull(),
 		rolloutId: uuid('rollout_id'),
 		/** Only moves up while seq stays (R16). `offered` is written before the frame goes to the socket. */
 		answer: text('answer', { enum: ['none', 'offered', 'applying', 'applied', 'failed', 'reverted'] })
@@ -233,6 +245,28 @@ export const selectorWork = pgTable('selector_work', {
 	/** `attribute:<name>`, `type`, `version`, `capabilities`, `components`. Null: everything. Empty: decide only. */
 	changed: text('changed').array(),
 });
+
+/** Agents that were given the default of their group and are being watched with it. */
+export const enrolment = pgTable(
+	'enrolment',
+	{
+		agentId: uuid('agent_id')
+			.primaryKey()
+			.references(() => agent.id, { onDelete: 'cascade' }),
+		groupId: uuid('group_id')
+			.notNull()
+			.references(() => agentGroup.id, { onDelete: 'cascade' }),
+		/** As in a rollout. */
+		target: jsonb('target').$type<Target>().notNull(),
+		/** It was found well once. */
+		well: boolean('well').notNull(),
+		/** What the assignment said before: where a withdrawal returns to. */
+		formerVersion: uuid('former_version'),
+		formerAttempt: integer('former_attempt').notNull().default(0),
+		formerAnswer: text('former_answer').notNull().default('none'),
+	},
+	(table) => [index('enrolment_group').on(table.groupId)],
+);
 
 export const quarantine = pgTable(
 	'quarantine',
@@ -279,6 +313,9 @@ export const rollout = pgTable(
 		rolledBackBy: uuid('rolled_back_by'),
 		/** Only these agents of the group (a retry, or a rollback of an ended rollout); null: all members. */
 		onlyAgents: uuid('only_agents').array(),
+		/** Once it has completed, newcomers of the group are given its version, whatever the default was: kept here, for its undoing. */
+		setsDefault: boolean('sets_default').notNull().default(false),
+		defaultBefore: uuid('default_before'),
 		createdBy: text('created_by').notNull(),
 		createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 		startedAt: instant('started_at'),

@@ -68,6 +68,9 @@ export const metricTable = {
 			'Evaluations of group selectors: because an agent changed, or because a selector did',
 		),
 		ampora_group_moves_total: counter({}, 'Agents moved by selectors'),
+		ampora_enrolments_total: counter({}, 'Newcomers that were given the default of their group'),
+		ampora_enrolment_gate_fired_total: counter({}, 'Enrolment gates that fired: 3 bad of the last 20'),
+		ampora_enrolment_stopped_groups: gauge({}, 'Groups whose enrolment gate fired and that nobody let go on since'),
 	},
 	lease: {
 		ampora_leader_lease_held: gauge({ name: text }, '1 while this process holds the lease'),

@@ -26,6 +26,9 @@ const published: Record<string, string[]> = {
 	ampora_leader_lease_expires_timestamp_seconds: ['name'],
 	ampora_gateway_dirty_agents: [],
 	ampora_group_moves_total: [],
+	ampora_enrolments_total: [],
+	ampora_enrolment_gate_fired_total: [],
+	ampora_enrolment_stopped_groups: [],
 	ampora_selector_evaluations_total: ['cause'],
 };
 

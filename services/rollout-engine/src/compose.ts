@@ -1,7 +1,13 @@
-import { createControl, createPrometheus } from '@ampora/control';
+import { createControl, createPrometheus, enrolmentRules } from '@ampora/control';
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
-import { connect, createControlStore, createEngineStore, createSelectorStore } from '@ampora/store';
+import {
+	connect,
+	createControlStore,
+	createEngineStore,
+	createEnrolmentStore,
+	createSelectorStore,
+} from '@ampora/store';
 import {
 	addServiceCheck,
 	createHealth,
@@ -47,11 +53,17 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry, metrics },
 		config,
 	);
+	const controlStore = createControlStore(database.orm);
 	const membership = createMembership(
-		{ store: { ...store, ...createSelectorStore(database.sql) }, clock: systemClock, telemetry },
+		{
+			store: { ...store, ...createSelectorStore(database.sql), ...createEnrolmentStore(database.sql) },
+			rules: enrolmentRules(controlStore),
+			clock: systemClock,
+			telemetry,
+		},
 		config,
 	);
-	const control = createControl({ store: createControlStore(database.orm), backplane, clock: systemClock, metrics });
+	const control = createControl({ store: controlStore, backplane, clock: systemClock, metrics });
 	const onFault = (error: unknown) => logger.error('a gRPC call failed', { error });
 	const grpc = createGrpcServer({ control, tracer, onFault }, { host: config.grpcHost, port: config.grpcPort });
 	const health = createHealth();

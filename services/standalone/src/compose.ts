@@ -1,5 +1,5 @@
 import { createApi } from '@ampora/api';
-import { createControl, createPrometheus } from '@ampora/control';
+import { createControl, createPrometheus, enrolmentRules } from '@ampora/control';
 import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
 import { createGateway } from '@ampora/gateway';
 import {
@@ -10,7 +10,13 @@ import {
 	keepGaugesFresh,
 } from '@ampora/rollout-engine';
 import { type GatewayId, type RunningService, systemClock, systemRandom } from '@ampora/runtime';
-import { createControlStore, createEngineStore, createGatewayStore, createSelectorStore } from '@ampora/store';
+import {
+	createControlStore,
+	createEngineStore,
+	createEnrolmentStore,
+	createGatewayStore,
+	createSelectorStore,
+} from '@ampora/store';
 import {
 	addServiceCheck,
 	createHealth,
@@ -98,7 +104,12 @@ async function open(
 	await engine.start();
 	closing.add(() => engine.stop());
 	const membership = createMembership(
-		{ store: { ...engineStore, ...createSelectorStore(database.sql) }, clock, telemetry },
+		{
+			store: { ...engineStore, ...createSelectorStore(database.sql), ...createEnrolmentStore(database.sql) },
+			rules: enrolmentRules(controlStore),
+			clock,
+			telemetry,
+		},
 		config,
 	);
 	membership.start();

@@ -1,20 +1,11 @@
 // What only a real server can show: two things at once, in both orders. A transaction is held open just before its commit, and the
 // other side is seen waiting for its locks.
 import { type GatewayId, seededRandom } from '@ampora/runtime';
-import {
-	type ConnectedAgent,
-	connect,
-	createEngineStore,
-	createGatewayStore,
-	createSelectorStore,
-	migrate,
-	type Sql,
-} from '@ampora/store';
-import { postgresWorld } from '@ampora/store/testing';
+import { type ConnectedAgent, connect, createEngineStore, createGatewayStore, migrate, type Sql } from '@ampora/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/databases.js';
 import { decisionFrom, journal } from './samples.js';
-import { newUid, type Running, Stage, type Stores } from './stage.js';
+import { newUid, type Running, Stage, type Stores, storesOf } from './stage.js';
 
 describe('races on Postgres', () => {
 	let database: TestDatabase;
@@ -24,14 +15,7 @@ describe('races on Postgres', () => {
 	beforeAll(async () => {
 		database = await createTestDatabase();
 		opened = connect({ url: database.url, connectionsMax: 12 });
-		const { sql } = opened;
-		stores = {
-			gateway: createGatewayStore(sql),
-			engine: createEngineStore(sql),
-			selectors: createSelectorStore(sql),
-			world: postgresWorld(sql),
-			close: opened.close,
-		};
+		stores = storesOf(opened.sql, opened.close);
 		stage = await Stage.set(stores);
 	});
 	afterAll(async () => {

@@ -5,9 +5,11 @@ import {
 	type ConnectedAgent,
 	connect,
 	createEngineStore,
+	createEnrolmentStore,
 	createGatewayStore,
 	createSelectorStore,
 	type EngineStore,
+	type EnrolmentStore,
 	type GatewayLease,
 	type GatewayStore,
 	type JournalEntry,
@@ -27,40 +29,44 @@ export interface Stores {
 	readonly gateway: GatewayStore;
 	readonly engine: EngineStore;
 	readonly selectors: SelectorStore;
+	readonly enrolments: EnrolmentStore;
 	readonly world: StoreWorld;
 	close(): Promise<void>;
 }
 
-export async function openPostgres(through: (sql: Sql) => Sql = (sql) => sql): Promise<Stores> {
+/** All ports of one database. */
+export const storesOf = (
+	sql: Sql,
+	close: () => Promise<void>,
+	through: (sql: Sql) => Sql = (same) => same,
+): Stores => ({
+	gateway: createGatewayStore(through(sql)),
+	engine: createEngineStore(through(sql)),
+	selectors: createSelectorStore(through(sql)),
+	enrolments: createEnrolmentStore(through(sql)),
+	world: postgresWorld(sql),
+	close,
+});
+
+export async function openPostgres(through?: (sql: Sql) => Sql): Promise<Stores> {
 	const database = await createTestDatabase();
 	const { sql, close } = connect({ url: database.url });
-	return {
-		gateway: createGatewayStore(through(sql)),
-		engine: createEngineStore(through(sql)),
-		selectors: createSelectorStore(through(sql)),
-		world: postgresWorld(sql),
-		async close() {
-			await close();
-			await database.drop();
-		},
+	const closeAll = async () => {
+		await close();
+		await database.drop();
 	};
+	return storesOf(sql, closeAll, through);
 }
 
 export async function openMemory(flaws: Flaws = {}): Promise<Stores> {
-	const { gateway, engine, selectors, state } = createMemoryStore({ nowMs: Date.now }, { flaws });
-	return { gateway, engine, selectors, world: memoryWorld(state), close: async () => {} };
+	const { gateway, engine, selectors, enrolments, state } = createMemoryStore({ nowMs: Date.now }, { flaws });
+	return { gateway, engine, selectors, enrolments, world: memoryWorld(state), close: async () => {} };
 }
 
 async function openEmbedded(): Promise<Stores> {
 	const { sql, close } = await openEmbeddedPglite();
 	await migrateWith(sql);
-	return {
-		gateway: createGatewayStore(sql),
-		engine: createEngineStore(sql),
-		selectors: createSelectorStore(sql),
-		world: postgresWorld(sql),
-		close,
-	};
+	return storesOf(sql, close);
 }
 
 /** Every adapter of the ports. */

@@ -1,20 +1,10 @@
 // What keeps an archived version, on the repositories over both databases.
 import type { VersionId } from '@ampora/runtime';
-import {
-	connect,
-	createControlStore,
-	createEngineStore,
-	createGatewayStore,
-	createSelectorStore,
-	type Database,
-	migrateWith,
-	openEmbeddedPglite,
-} from '@ampora/store';
-import { postgresWorld } from '@ampora/store/testing';
+import { connect, createControlStore, type Database, migrateWith, openEmbeddedPglite } from '@ampora/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../support/databases.js';
 import { sampleStep, sampleTarget } from './samples.js';
-import { ended, Stage } from './stage.js';
+import { ended, Stage, storesOf } from './stage.js';
 
 async function openPostgres(): Promise<Database> {
 	const { url, drop } = await createTestDatabase();
@@ -39,13 +29,7 @@ describe.each([
 		database = await open();
 		const { sql, orm, close } = database;
 		configurations = createControlStore(orm).configurations;
-		const stores = {
-			gateway: createGatewayStore(sql),
-			engine: createEngineStore(sql),
-			selectors: createSelectorStore(sql),
-			world: postgresWorld(sql),
-		};
-		stage = await Stage.set({ ...stores, close });
+		stage = await Stage.set(storesOf(sql, close));
 	});
 	afterAll(() => database.close());
 

@@ -25,7 +25,7 @@ export interface AssignmentRow {
 	readonly offeredHash: string | null;
 	readonly attempt: number;
 	readonly seq: number;
-	readonly cause: 'rollout' | 'retry' | 'restore' | 'rollback' | 'withdrawal';
+	readonly cause: 'rollout' | 'retry' | 'restore' | 'rollback' | 'withdrawal' | 'default';
 	readonly rolloutId: RolloutId | null;
 	readonly answer: CurrentAssignment['answer'];
 }

@@ -31,6 +31,7 @@ export const silentEngineTelemetry = ({ rolloutFailed }: EngineEars): EngineTele
 	},
 	cutOff: { gatewaysCutOff: () => {}, storeFailed: () => {} },
 	membership: { looked: () => {}, storeFailed: () => {} },
+	enrolment: { enrolled: () => {}, enrolmentFailed: () => {} },
 	dispatcher: {
 		sent: () => ({ traceparent: null, ended: () => {} }),
 		noSession: () => {},

@@ -9,12 +9,20 @@ import type {
 	JournalEntry,
 	LeaderLease,
 	LoadedSnapshot,
+	Rollout,
 	SessionRow,
 } from '../ports.js';
 import { unheardMs, watchingOf } from '../rollout_rows.js';
 import { cohorts } from './cohorts.js';
 import { busyWith, loadMove } from './snapshot_move.js';
-import { copy, type MemoryAgent, type MemoryRollout, type MemoryState, quarantineKey } from './state.js';
+import {
+	copy,
+	type MemoryAgent,
+	type MemoryRollout,
+	type MemoryState,
+	type MemoryTarget,
+	quarantineKey,
+} from './state.js';
 
 type Moves<Port> = {
 	[Name in keyof Port]: Port[Name] extends (...args: infer Args) => Promise<infer Result>
@@ -160,11 +168,10 @@ function writeAssignment(
 	});
 }
 
-function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): void {
-	const known = row.targets.get(agentId);
+/** The assignment says again what it said before, under a new seq (D3). */
+export function restored(state: MemoryState, agentId: AgentId, former: MemoryTarget['former'] | undefined): void {
 	const assignment = state.assignments.get(agentId);
-	if (!known || !assignment) return;
-	const { former, target } = known;
+	if (!former || !assignment) return;
 	const version = former.versionId === null ? undefined : state.versions.get(former.versionId);
 	state.assignments.set(agentId, {
 		...assignment,
@@ -176,6 +183,13 @@ function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): voi
 		answer: former.versionId === null ? 'none' : former.answer,
 		changedAtMs: state.nowMs(),
 	});
+}
+
+function withdraw(state: MemoryState, row: MemoryRollout, agentId: AgentId): void {
+	const known = row.targets.get(agentId);
+	if (!known || !state.assignments.has(agentId)) return;
+	const { former, target } = known;
+	restored(state, agentId, former);
 	if (target.seq === null) return;
 	known.admittedAtMs = null;
 	known.target = {
@@ -261,9 +275,19 @@ function write(state: MemoryState, row: MemoryRollout, { lease, loaded, decision
 	const unsent = decision.withdrawUnsent && !state.flaws.skipWithdrawal ? unsentOf(state, row) : [];
 	for (const agentId of new Set([...decision.withdraw, ...unsent])) withdraw(state, row, agentId);
 	if (decision.rollout.rollingBack && !before.rollingBack) beginWayBack(row);
+	setDefault(state, before, decision);
 	const parent = before.rollbackOf === null ? undefined : state.rollouts.get(before.rollbackOf);
 	const ended = decision.rollout.state === 'RolledBack' || decision.rollout.state === 'Completed';
 	if (parent && ended) parent.rolledBackBy = before.id;
+}
+
+/** The group has come to run this version: so shall its newcomers, where they are given anything. */
+function setDefault(state: MemoryState, before: Rollout, { rollout }: Decision): void {
+	const group = state.groups.get(before.groupId);
+	const onlyAgents = state.rollouts.get(before.id)?.onlyAgents ?? null;
+	const completes = rollout.state === 'Completed' && before.state !== 'Completed' && before.rollbackOf === null;
+	if (!group || group.defaultVersion === null || !completes || onlyAgents !== null) return;
+	group.defaultVersion = before.versionId;
 }
 
 function sessions(state: MemoryState, agentIds: readonly AgentId[]): readonly SessionRow[] {
@@ -300,6 +324,7 @@ function figures(state: MemoryState): EngineFigures {
 	const paused = [...state.rollouts.values()].filter(({ rollout }) => rollout.state === 'Paused');
 	const kinds = [false, true].flatMap((connected) => [false, true, null].map((healthy) => ({ connected, healthy })));
 	return {
+		stoppedGroups: [...state.groups.values()].filter(({ enrolment }) => enrolment?.stopped).length,
 		rollouts: tally([...state.rollouts.values()].map(({ rollout }) => rollout.state)),
 		rolloutAgents: tally(running.flatMap(({ targets }) => [...targets.values()].map(({ target }) => target.state))),
 		agents: kinds

@@ -50,7 +50,7 @@ function newAgent(state: MemoryState, instanceUid: string): MemoryAgent {
 		...{ sequenceNum: null, capabilities: 0, description: null, healthy: null, healthFlips: 0, restarts: 0 },
 		...{ startTimeNanos: null, reportedHash: null, reportedStatus: null, effectiveHash: null },
 		componentsHash: null,
-		...{ provenVersion: null, previousProvenVersion: null, lastSeenMs: state.nowMs() },
+		...{ provenVersion: null, previousProvenVersion: null, enrolmentDueAtMs: null, lastSeenMs: state.nowMs() },
 	};
 	state.agents.set(agent.id, agent);
 	state.agentsByUid.set(instanceUid, agent.id);

@@ -1,6 +1,7 @@
 import type { Clock } from '@ampora/runtime';
-import type { EngineStore, GatewayStore, SelectorStore } from '../ports.js';
+import type { EngineStore, EnrolmentStore, GatewayStore, SelectorStore } from '../ports.js';
 import { engineMoves } from './engine_moves.js';
+import { enrolmentMoves } from './enrolment_moves.js';
 import { gatewayMoves } from './gateway_moves.js';
 import { selectorMoves } from './selector_moves.js';
 import { type Faults, type Flaws, MemoryState } from './state.js';
@@ -10,6 +11,7 @@ export interface MemoryStore {
 	readonly gateway: GatewayStore;
 	readonly engine: EngineStore;
 	readonly selectors: SelectorStore;
+	readonly enrolments: EnrolmentStore;
 	/** All rows, to prepare a world and to check it. */
 	readonly state: MemoryState;
 }
@@ -45,6 +47,7 @@ export function createMemoryStore(clock: Pick<Clock, 'nowMs'>, options: MemoryOp
 	return {
 		gateway: withFaults(gatewayMoves(state), faults) as GatewayStore,
 		selectors: withFaults(selectorMoves(state), faults) as SelectorStore,
+		enrolments: withFaults(enrolmentMoves(state), faults) as EnrolmentStore,
 		engine: withFaults(engineMoves(state), faults) as EngineStore,
 		state,
 	};

@@ -12,7 +12,7 @@ import {
 	type Target,
 	type TargetView,
 } from '@ampora/rollout';
-import type { AgentId, GroupId, RolloutId } from '@ampora/runtime';
+import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import { commandOf, namedBy } from '../engine/load_snapshot.js';
 import type { LoadedSnapshot, Rollout } from '../ports.js';
 import { reportsOf, sessionOf, unheardMs } from '../rollout_rows.js';
@@ -31,13 +31,18 @@ function goneMs(state: MemoryState, agent: MemoryAgent): number {
 	return agent.disconnectedAtMs === null ? 0 : state.nowMs() - agent.disconnectedAtMs;
 }
 
-function factsOf(state: MemoryState, row: MemoryRollout, agentId: AgentId): AgentFacts {
+/** `versionId`: the one its quarantine is asked for. */
+export function agentFacts(
+	state: MemoryState,
+	agentId: AgentId,
+	{ versionId, isMember }: { versionId: VersionId | null; isMember: (agent: MemoryAgent) => boolean },
+): AgentFacts {
 	const agent = state.agents.get(agentId);
 	const assignment = state.assignments.get(agentId);
 	const live = agent?.gateway != null && state.gatewayLive(agent.gateway, agent.incarnation);
 	return {
 		agentId,
-		inGroup: agent !== undefined && isMember(row, agent),
+		inGroup: agent !== undefined && isMember(agent),
 		session: agent
 			? sessionOf(agent.gateway !== null, live, agent.disconnectReason, goneMs(state, agent))
 			: sessionOf(false, false, null, 0),
@@ -47,7 +52,7 @@ function factsOf(state: MemoryState, row: MemoryRollout, agentId: AgentId): Agen
 		healthFlips: agent?.healthFlips ?? 0,
 		restarts: agent?.restarts ?? 0,
 		provenVersion: agent?.provenVersion ?? null,
-		quarantined: state.quarantine.has(quarantineKey(agentId, row.rollout.versionId)),
+		quarantined: versionId !== null && state.quarantine.has(quarantineKey(agentId, versionId)),
 		assignment: assignment
 			? {
 					seq: assignment.seq,
@@ -61,6 +66,9 @@ function factsOf(state: MemoryState, row: MemoryRollout, agentId: AgentId): Agen
 			: null,
 	};
 }
+
+const factsOf = (state: MemoryState, row: MemoryRollout, agentId: AgentId): AgentFacts =>
+	agentFacts(state, agentId, { versionId: row.rollout.versionId, isMember: (agent) => isMember(row, agent) });
 
 function membersOf(state: MemoryState, row: MemoryRollout, limit: number): readonly Member[] {
 	const only = row.onlyAgents === null ? null : new Set(row.onlyAgents);

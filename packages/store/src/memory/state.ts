@@ -1,4 +1,4 @@
-import type { Back, ChangeWindow, Decision, Freeze, Step, Target } from '@ampora/rollout';
+import type { Back, ChangeWindow, Decision, Enrolled, EnrolmentState, Freeze, Step, Target } from '@ampora/rollout';
 import type { AgentId, Clock, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import type { AuditLine } from '../engine/commit_decision.js';
 import type { OpenCommand } from '../engine/load_snapshot.js';
@@ -46,6 +46,8 @@ export interface MemoryAgent {
 	componentsHash: Uint8Array | null;
 	provenVersion: VersionId | null;
 	previousProvenVersion: VersionId | null;
+	/** Since when it waits for the default of its group. */
+	enrolmentDueAtMs: number | null;
 	lastSeenMs: number;
 }
 
@@ -60,7 +62,7 @@ export interface MemoryAssignment {
 	offeredHash: Uint8Array | null;
 	attempt: number;
 	seq: number;
-	cause: 'rollout' | 'retry' | 'restore' | 'rollback' | 'withdrawal';
+	cause: 'rollout' | 'retry' | 'restore' | 'rollback' | 'withdrawal' | 'default';
 	rolloutId: RolloutId | null;
 	answer: CurrentAssignment['answer'];
 	answerError: string | null;
@@ -76,6 +78,12 @@ export interface MemoryTarget {
 	lateError: string | null;
 	/** Null: not admitted. */
 	admittedAtMs: number | null;
+}
+
+/** An agent that was given the default of a group and is watched with it. */
+export interface MemoryEnrolment extends Enrolled {
+	readonly groupId: GroupId;
+	readonly former: MemoryTarget['former'];
 }
 
 export interface MemoryRollout {
@@ -108,11 +116,16 @@ export interface MemoryGroup {
 	sweepSeq: number;
 	sweepAfter: AgentId | null;
 	deleted: boolean;
+	sweepHolds: boolean;
+	defaultVersion: VersionId | null;
+	enrolment: EnrolmentState | null;
+	enrolmentSeq: number;
 }
 
 export const staticGroup = (createdAtMs: number): MemoryGroup => ({
 	...{ membershipSeq: 0, selector: null, priority: 0, createdAtMs },
-	...{ sweep: null, sweepSeq: 0, sweepAfter: null, deleted: false },
+	...{ sweep: null, sweepSeq: 0, sweepAfter: null, sweepHolds: false, deleted: false },
+	...{ defaultVersion: null, enrolment: null, enrolmentSeq: 0 },
 });
 
 export interface MemoryCommand extends OpenCommand {
@@ -148,6 +161,7 @@ export class MemoryState {
 	readonly agents = new Map<AgentId, MemoryAgent>();
 	readonly agentsByUid = new Map<string, AgentId>();
 	readonly assignments = new Map<AgentId, MemoryAssignment>();
+	readonly enrolments = new Map<AgentId, MemoryEnrolment>();
 	/** Reason by `agent version`. */
 	readonly quarantine = new Map<string, string>();
 	readonly versions = new Map<VersionId, { readonly files: readonly ConfigFile[]; readonly contentHash: Uint8Array }>();

@@ -83,6 +83,15 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		async deleteGroup(groupId) {
 			found(state.groups.get(groupId)).deleted = true;
 		},
+		async setDefault(groupId, versionId, holds = false) {
+			Object.assign(found(state.groups.get(groupId)), { defaultVersion: versionId, sweepHolds: holds });
+		},
+		async awaitDefault(agentIds) {
+			for (const agentId of agentIds) found(state.agents.get(agentId)).enrolmentDueAtMs = state.nowMs();
+		},
+		awaitingDefault: async (agentIds) =>
+			agentIds.filter((agentId) => found(state.agents.get(agentId)).enrolmentDueAtMs !== null),
+		defaultOf: async (groupId) => found(state.groups.get(groupId)).defaultVersion,
 		membership: async (agentId) => found(state.agents.get(agentId)).groupId,
 		membershipSeq: async (groupId) => found(state.groups.get(groupId)).membershipSeq,
 		async ageCatalogueAsks(ms) {

@@ -34,6 +34,13 @@ const writes = (sql: Sql) => ({
 	async deleteGroup(groupId: GroupId) {
 		await sql.query('update agent_group set deleted_at = clock_timestamp() where id = $1', [groupId]);
 	},
+	async setDefault(groupId: GroupId, versionId: VersionId | null, holds = false) {
+		const params = [groupId, versionId, holds];
+		await sql.query('update agent_group set default_version = $2, sweep_holds = $3 where id = $1', params);
+	},
+	async awaitDefault(agentIds: readonly AgentId[]) {
+		await sql.query('update agent set enrolment_due_at = clock_timestamp() where id = any($1::uuid[])', [agentIds]);
+	},
 	async publish(text: string) {
 		const id = newId<VersionId>();
 		const configurationId = newId<ConfigurationId>();
@@ -104,6 +111,20 @@ const reads = (sql: Sql) => ({
 				[agentId],
 			),
 		);
+	},
+	async awaitingDefault(agentIds: readonly AgentId[]) {
+		const rows = await sql.query<{ id: AgentId }>(
+			'select id from agent where id = any($1::uuid[]) and enrolment_due_at is not null order by id',
+			[agentIds],
+		);
+		return rows.map(({ id }) => id);
+	},
+	async defaultOf(groupId: GroupId) {
+		const rows = await sql.query<{ id: VersionId | null }>(
+			'select default_version as id from agent_group where id = $1',
+			[groupId],
+		);
+		return onlyRow(rows).id;
 	},
 	async membership(agentId: AgentId) {
 		return onlyRow(await sql.query<{ id: GroupId }>('select group_id as id from agent where id = $1', [agentId])).id;

@@ -36,6 +36,13 @@ export interface StoreWorld {
 	setSelector(groupId: GroupId, selector: string | null, priority: number): Promise<void>;
 	/** As the use cases do it: without members. */
 	deleteGroup(groupId: GroupId): Promise<void>;
+	/** `holds`: whom the sweep under way moves is not enrolled by that. */
+	setDefault(groupId: GroupId, versionId: VersionId | null, holds?: boolean): Promise<void>;
+	/** As if the member had come to its group just now. */
+	awaitDefault(agentIds: readonly AgentId[]): Promise<void>;
+	/** Of these, whoever waits for the default of its group. */
+	awaitingDefault(agentIds: readonly AgentId[]): Promise<readonly AgentId[]>;
+	defaultOf(groupId: GroupId): Promise<VersionId | null>;
 	membership(agentId: AgentId): Promise<GroupId>;
 	membershipSeq(groupId: GroupId): Promise<number>;
 	move(agentIds: readonly AgentId[], groupId: GroupId): Promise<void>;

@@ -12,6 +12,7 @@ import {
 import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
 import { leaseName } from '../engine.js';
 import type { CutOffEvents } from '../liveness/cut_off_gateways.js';
+import type { EnrolmentEvents } from '../membership/enrolment_keeper.js';
 import type { MembershipEvents } from '../membership/membership_keeper.js';
 import type { TickerEvents } from '../ticker/ticker.js';
 
@@ -20,6 +21,7 @@ export interface EngineTelemetry {
 	readonly dispatcher: DispatcherEvents;
 	readonly cutOff: CutOffEvents;
 	readonly membership: MembershipEvents;
+	readonly enrolment: EnrolmentEvents;
 	committed(loaded: LoadedSnapshot, decision: Decision): void;
 	leaseChanged(name: string, lease: LeaderLease | null): void;
 	leaseRenewed(name: string, expiresAtMs: number): void;
@@ -83,6 +85,22 @@ export function createEngineTelemetry({
 			},
 			storeFailed: (error) => logger.warn('the store could not be asked; nobody is moved meanwhile', { error }),
 		},
+		enrolment: {
+			enrolled(groupId, { assignments, fired, state }) {
+				groups.ampora_enrolments_total.inc(assignments.length);
+				if (!fired || state.stopped === null) return;
+				groups.ampora_enrolment_gate_fired_total.inc();
+				logger.error(
+					'the enrolment gate of a group fired; its newcomers keep what they run until somebody lets it go on',
+					{
+						group_id: groupId,
+						reason: state.stopped.why,
+					},
+				);
+			},
+			enrolmentFailed: (error) =>
+				logger.warn('the store could not be asked; no newcomer is given anything meanwhile', { error }),
+		},
 		dispatcher: {
 			sent(gateway, { agents, cause, traceparent }) {
 				if (dispatchCountsAs === 'local') dispatch.ampora_dispatch_local_total.inc(agents);
@@ -134,6 +152,7 @@ export function createEngineTelemetry({
 			rollout.ampora_agents.reset();
 			for (const { connected, healthy, count } of figures.agents)
 				rollout.ampora_agents.set({ connected: connected ? 'true' : 'false', healthy: healthyLabel(healthy) }, count);
+			groups.ampora_enrolment_stopped_groups.set(figures.stoppedGroups);
 			rollout.ampora_rollout_paused_seconds.set(figures.pausedSeconds);
 			rollout.ampora_rollout_oldest_unanswered_seconds.set(figures.oldestUnansweredSeconds);
 		},
