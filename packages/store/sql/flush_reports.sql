@@ -23,7 +23,7 @@ reports as materialized (
 held as materialized (
 	select
 		a.id, a.session_epoch, a.fact_seq, a.gateway, a.last_gateway, a.capabilities, a.healthy,
-		a.proven_version, a.previous_proven_version, a.description, a.agent_type, a.agent_version, a.components_hash
+		a.proven_version, a.previous_proven_version, a.description, a.agent_type, a.agent_version, a.components_hash, a.identity
 	from agent a
 	where a.id in (select agent_id from reports) and exists (select from lease)
 	order by a.id for no key update
@@ -43,6 +43,25 @@ facts as materialized (
 		h.proven_version,
 		h.previous_proven_version
 	from reports r left join held h on h.id = r.agent_id
+),
+-- Agents that are others than they were by what they say of themselves now. One that was never assigned anything may turn out to be
+-- an older one that came back.
+identified as materialized (
+	select
+		f.agent_id,
+		i.identity,
+		case when not exists (select from assignment s where s.agent_id = f.agent_id)
+			then (select (array_agg(o.id order by o.id))[1] from agent o where o.identity = i.identity and o.id < f.agent_id)
+		end as heir_of
+	from facts f
+	join held h on h.id = f.agent_id
+	cross join lateral (select agent_identity(f.description) as identity) i
+	where f.fresh and f.description is not null and i.identity is distinct from h.identity
+),
+inherited as (
+	insert into quarantine (agent_id, version_id, reason, at)
+	select i.agent_id, q.version_id, q.reason, q.at from identified i join quarantine q on q.agent_id = i.heir_of
+	on conflict (agent_id, version_id) do nothing
 ),
 wanted as materialized (
 	select s.agent_id, s.seq, s.version_id, s.answer, s.effective, s.effective_detail from assignment s
@@ -120,6 +139,8 @@ agents_written as (
 		reported_status = coalesce(j.reported_status, a.reported_status),
 		reported_error = case when j.reported_status is null then a.reported_error else j.reported_error end,
 		components_hash = coalesce(j.components_hash, a.components_hash),
+		identity = case when i.agent_id is null then a.identity else i.identity end,
+		heir_of = case when i.agent_id is null then a.heir_of else i.heir_of end,
 		proven_version = p.proven,
 		previous_proven_version = p.previous,
 		gateway = case when j.disconnected is null then a.gateway end,
@@ -129,6 +150,7 @@ agents_written as (
 		disconnect_reason = coalesce(j.disconnected, a.disconnect_reason),
 		last_seen_at = clock_timestamp()
 	from judged j
+	left join identified i on i.agent_id = j.agent_id
 	cross join lateral (
 		select
 			case when j.unproven then j.previous_proven_version else j.proven_version end as version,

@@ -16,4 +16,5 @@ join agent_group g on g.id = a.group_id
 left join agent_selection s on s.agent_id = a.id
 left join component_catalogue c
 	on c.hash = a.components_hash and c.distribution = coalesce(a.agent_type, '') and c.version = coalesce(a.agent_version, '')
-where a.id = any($1::uuid[]);
+-- One that may be another that came back is looked at when that is settled.
+where a.id = any($1::uuid[]) and a.heir_of is null;

@@ -2,6 +2,7 @@ import type { AgentId, GatewayId, RolloutId, VersionId } from '@ampora/runtime';
 import { newId } from '@ampora/runtime';
 import { cataloguesMax } from './catalogues.js';
 import * as statements from './gen/sql.js';
+import { settleIdentities } from './identities.js';
 import { answerRank } from './offers.js';
 import type {
 	AgentReport,
@@ -17,6 +18,7 @@ import type {
 	OfferDecision,
 	OfferRequest,
 } from './ports.js';
+import { uniqueViolation } from './repositories/drizzle.js';
 import { fromHex, hex, onlyRow, type Row, repeating, type Sql } from './sql.js';
 import { StoreUnavailable } from './store_unavailable.js';
 
@@ -40,17 +42,31 @@ function connectedOf({ n, capabilities, previousGateway, previousEpoch, ...agent
 
 const connectPassesMax = 5;
 
-/** A uid being created by somebody else, or naming an agent that another request of this call names too, takes another pass. */
+/** `told`: with what the agent says of itself; that may have to be decoded first. */
+function wantedRow(request: ConnectRequest, told: boolean) {
+	const { identifying, nonIdentifying } = (told && request.description) || {};
+	const description = identifying && { identifying, nonIdentifying };
+	return { new_id: newId<AgentId>(), uid: request.instanceUid, transport: request.transport, told, description };
+}
+
+/**
+ * A uid being created by somebody else, or naming an agent that another request of this call names too, takes another pass. Only
+ * strangers are asked for again with what they say of themselves: most agents that connect are known.
+ */
 async function connectAgents(sql: Sql, lease: GatewayLease, requests: readonly ConnectRequest[]) {
 	const connected: ConnectedAgent[] = new Array(requests.length);
-	let waiting = requests.map((request, n) => ({ n, uid: request.instanceUid, transport: request.transport }));
+	let waiting = requests.map((request, n) => ({ n, request }));
 	for (let pass = 0; waiting.length > 0; pass += 1) {
 		if (pass === connectPassesMax) throw lapsed(lease);
-		const asked = waiting.map((request) => ({ ...request, new_id: newId<AgentId>() }));
+		const asked = waiting.map(({ n, request }) => ({ n, ...wantedRow(request, pass > 0) }));
 		const rows = await repeating(() =>
-			sql.query<ConnectedRow>(statements.connectAgents, [lease.gateway, lease.incarnation, JSON.stringify(asked)]),
-		);
-		if (rows.length === 0 && pass > 0) throw lapsed(lease);
+			sql.query<ConnectedRow>(statements.connectAgents, [lease.gateway, lease.incarnation, toJson(asked)]),
+		).catch((error: unknown) => {
+			// Somebody else created an agent of this uid just now.
+			if (uniqueViolation(error) !== undefined) return [];
+			throw error;
+		});
+		if (rows.length === 0 && pass > 1) throw lapsed(lease);
 		const taken = new Set<AgentId>();
 		const done = new Set<number>();
 		for (const row of [...rows].sort((a, b) => a.n - b.n)) {
@@ -279,6 +295,7 @@ export const createGatewayStore = (sql: Sql): GatewayStore => ({
 	},
 	changedAssignments: (lease, cursor) => changedAssignments(sql, lease, cursor),
 	flushReports: (lease, reports) => flushReports(sql, lease, reports),
+	settleIdentities: (lease) => settleIdentities(sql, lease),
 	async claimCatalogues(sessions) {
 		const wanted = sessions.map(({ agentId, sessionEpoch }) => ({ agent_id: agentId, session_epoch: sessionEpoch }));
 		const params = [JSON.stringify(wanted), cataloguesMax];

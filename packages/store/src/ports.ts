@@ -19,6 +19,10 @@ export interface GatewayLease {
 export interface ConnectRequest {
 	readonly instanceUid: string;
 	readonly transport: 'websocket' | 'http';
+	/** What its first message says of it; read only where attributes identify agents, and nobody knows the uid. */
+	readonly description?:
+		| { readonly identifying: Record<string, unknown>; readonly nonIdentifying: Record<string, unknown> }
+		| undefined;
 }
 
 /** What is known of an agent at the moment its new session begins. */
@@ -28,6 +32,10 @@ export interface ConnectedAgent {
 	readonly instanceUid: string;
 	readonly sessionEpoch: number;
 	readonly isNew: boolean;
+	/** The uid of the agent it turned out to be: the new one has its id, group, assignment, quarantine and place in rollouts. */
+	readonly placeOf: string | null;
+	/** An agent of the same identity whose session is not known to be over: it may be two, so this one is new. */
+	readonly heirOf: AgentId | null;
 	/** Last sequence number that was stored; the session's first frame is compressed correctly only if it is this + 1. */
 	readonly sequenceNum: number | null;
 	readonly capabilities: bigint;
@@ -170,7 +178,11 @@ export interface GatewayStore {
 	drainGateway(lease: GatewayLease): Promise<void>;
 	/** Ends the lease after a clean drain; the leader marks whoever is left on it. */
 	removeGateway(lease: GatewayLease): Promise<void>;
-	/** Upserts the agents and begins a session for each: the epoch grows by one. Order of the answers is that of the requests; one uid at most once a call. */
+	/**
+	 * Upserts the agents and begins a session for each: the epoch grows by one. Order of the answers is that of the requests; one uid at
+	 * most once a call. A uid nobody knows takes the place of the agent with the same identity, if the session of every such agent is
+	 * known to be over.
+	 */
 	connectAgents(lease: GatewayLease, requests: readonly ConnectRequest[]): Promise<readonly ConnectedAgent[]>;
 	/** Which live gateway holds the open session of each uid, without beginning one; in the order of the uids, null where none does. */
 	sessionHolders(instanceUids: readonly string[]): Promise<readonly (GatewayId | null)[]>;
@@ -194,6 +206,13 @@ export interface GatewayStore {
 	): Promise<{ assignments: readonly CurrentAssignment[]; cursor: string }>;
 	/** Writes all that changed in one statement and signals the rollouts concerned. */
 	flushReports(lease: GatewayLease, reports: readonly AgentReport[]): Promise<FlushResult>;
+	/**
+	 * Now and then: agents of this gateway that came while another one of their identity had a session, and were assigned nothing, take
+	 * its place once that session is over. Answers the ids of their own rows, which are gone: close these sessions, and the agents come
+	 * again, as whom they are. After some minutes they stay apart. Also gives the next agents their identity by newly set attributes.
+	 * Several round trips when there is something to do.
+	 */
+	settleIdentities(lease: GatewayLease): Promise<readonly AgentId[]>;
 	/**
 	 * For each session whose catalogue may be missing: whether to ask it. Of all agents that share a catalogue one is asked, by whichever
 	 * gateway; again when that session ended, or did not answer for 2, 4, 8 … up to 64 minutes. Sessions that are over, or whose agent has

@@ -105,6 +105,12 @@ export const agent = pgTable(
 		instanceUid: uuid('instance_uid').notNull().unique(),
 		/** uids it had before: messages in flight during a rename still find it. */
 		formerUids: uuid('former_uids').array().notNull().default(sql`'{}'`),
+		/** Digest of the attributes that identify agents here, as `agent_identity` makes it; null: it does not tell all of them, or only uids count. */
+		identity: bytea('identity'),
+		/** uids under which others had this place before, oldest first, the last 20. They are nobody's now: one that comes back is looked at anew. */
+		earlierUids: uuid('earlier_uids').array().notNull().default(sql`'{}'`),
+		/** An older agent of the same identity whose session was not over when this one came: it takes that place should it become free soon. */
+		heirOf: uuid('heir_of'),
 		groupId: uuid('group_id')
 			.notNull()
 			.references(() => agentGroup.id),
@@ -160,6 +166,11 @@ export const agent = pgTable(
 		index('agent_unheard').on(table.disconnectedAt).where(sql`disconnect_reason in ('gateway-lost', 'drained')`),
 		// Partial: an index that every new agent enters is slow to read while it is being filled.
 		index('agent_former_uids').using('gin', table.formerUids).where(sql`former_uids <> '{}'`),
+		index('agent_earlier_uids').using('gin', table.earlierUids).where(sql`earlier_uids <> '{}'`),
+		// Changes only when an agent becomes another one.
+		index('agent_identity').on(table.identity).where(sql`identity is not null`),
+		// Few, for a few minutes, and looked for by every gateway all the time.
+		index('agent_heirs').on(table.gateway).where(sql`heir_of is not null`),
 	],
 );
 

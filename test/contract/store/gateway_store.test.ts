@@ -73,6 +73,7 @@ describe.each(adapters)('gateway store on $name', ({ open }) => {
 			]);
 			expect(again).toEqual({
 				...{ agentId: agent.agentId, instanceUid: agent.instanceUid, sessionEpoch: 2, isNew: false, sequenceNum: 41 },
+				...{ placeOf: null, heirOf: null },
 				...{ capabilities: 0x1807n, described: true, healthy: false, startTimeNanos: '17' },
 				...{ reportedHash: Uint8Array.of(1), reportedStatus: 'failed', effectiveHash: Uint8Array.of(2) },
 				componentsHash: Uint8Array.of(3),

@@ -16,6 +16,7 @@ import type {
 import { StoreUnavailable } from '../store_unavailable.js';
 import { ungroupedGroupId } from '../ungrouped.js';
 import { catalogueMoves } from './catalogue_moves.js';
+import { identify, identityMoves, identityOf, makeHeir, placeFor, takePlace } from './identity_moves.js';
 import { changedBy } from './selector_moves.js';
 import { type MemoryAgent, type MemoryAssignment, type MemoryState, quarantineKey, sameBytes } from './state.js';
 
@@ -46,6 +47,7 @@ function newAgent(state: MemoryState, instanceUid: string): MemoryAgent {
 	const agent: MemoryAgent = {
 		id: state.newId<AgentId>(),
 		...{ instanceUid, formerUids: [], groupId: ungroupedGroupId, sessionEpoch: 0, factSeq: 0 },
+		...{ identity: null, earlierUids: [], heirOf: null, createdAtMs: state.nowMs() },
 		...{ gateway: null, incarnation: null, lastGateway: null, disconnectedAtMs: null, disconnectReason: null },
 		...{ sequenceNum: null, capabilities: 0, description: null, healthy: null, healthFlips: 0, restarts: 0 },
 		...{ startTimeNanos: null, reportedHash: null, reportedStatus: null, effectiveHash: null },
@@ -57,9 +59,26 @@ function newAgent(state: MemoryState, instanceUid: string): MemoryAgent {
 	return agent;
 }
 
-function connect(state: MemoryState, lease: GatewayLease, { instanceUid }: ConnectRequest): ConnectedAgent {
+/** The agent of this uid; for a stranger the one whose place it takes, or a new one. */
+function agentFor(state: MemoryState, { instanceUid, description }: ConnectRequest) {
 	const known = findByUid(state, instanceUid);
-	const agent = known ?? newAgent(state, instanceUid);
+	if (known) return { agent: known, placeOf: null, isNew: false };
+	const identity = identityOf(state, description);
+	const place = placeFor(state, identity);
+	if (place?.free) {
+		const { agent } = place;
+		const placeOf = agent.instanceUid;
+		takePlace(state, agent, instanceUid, []);
+		return { agent, placeOf, isNew: false };
+	}
+	const agent = newAgent(state, instanceUid);
+	agent.identity = identity;
+	if (place) makeHeir(state, agent, place.agent.id);
+	return { agent, placeOf: null, isNew: true };
+}
+
+function connect(state: MemoryState, lease: GatewayLease, request: ConnectRequest): ConnectedAgent {
+	const { agent, placeOf, isNew } = agentFor(state, request);
 	const before = { ...agent };
 	agent.sessionEpoch += 1;
 	agent.factSeq = 0;
@@ -69,7 +88,7 @@ function connect(state: MemoryState, lease: GatewayLease, { instanceUid }: Conne
 		agentId: agent.id,
 		instanceUid: agent.instanceUid,
 		sessionEpoch: agent.sessionEpoch,
-		isNew: known === undefined,
+		...{ isNew, placeOf, heirOf: isNew ? agent.heirOf : null },
 		sequenceNum: before.sequenceNum,
 		capabilities: BigInt(before.capabilities),
 		described: before.description !== null,
@@ -230,6 +249,7 @@ function flush(state: MemoryState, lease: GatewayLease, reports: readonly AgentR
 		const read = changedBy(agent, report);
 		if (read.length > 0) state.addSelectorWork(agent.id, read);
 		const changed = foldFacts(agent, report, state.nowMs());
+		if (report.description) identify(state, agent, report.description);
 		if (report.disconnected) {
 			agent.lastGateway = lease.gateway;
 			agent.gateway = null;
@@ -321,6 +341,7 @@ export const gatewayMoves = (state: MemoryState): GatewayMoves => ({
 		requireLease(state, lease);
 		return flush(state, lease, reports);
 	},
+	...identityMoves(state),
 	...catalogueMoves(state),
 	versionFiles: (versionId) => state.versions.get(versionId) ?? null,
 	enrollmentTokenValid: (tokenHash) => state.enrollmentTokens.has(Buffer.from(tokenHash).toString('hex')),

@@ -117,7 +117,7 @@ export const selectorMoves = (state: MemoryState) => ({
 	subjects: (agentIds: readonly AgentId[]) =>
 		agentIds.flatMap((id) => {
 			const agent = state.agents.get(id);
-			return agent ? [subject(state, agent)] : [];
+			return agent?.heirOf === null ? [subject(state, agent)] : [];
 		}),
 	writeSelection: (lease: LeaderLease, what: SelectionWrite) => write(state, lease, what),
 });

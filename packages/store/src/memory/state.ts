@@ -25,6 +25,11 @@ export interface MemoryAgent {
 	readonly id: AgentId;
 	instanceUid: string;
 	formerUids: string[];
+	/** As text: the values of the attributes that identify agents. */
+	identity: string | null;
+	earlierUids: string[];
+	heirOf: AgentId | null;
+	readonly createdAtMs: number;
 	groupId: GroupId;
 	sessionEpoch: number;
 	factSeq: number;
@@ -145,6 +150,8 @@ export interface Flaws {
 	readonly ignoreBusy?: boolean;
 	/** Load no windows and freezes (R1). */
 	readonly ignoreCalendar?: boolean;
+	/** Know agents by their uid alone (R9). */
+	readonly ignoreIdentity?: boolean;
 }
 
 /** Called around every method: may wait, and may throw. */
@@ -176,11 +183,13 @@ export class MemoryState {
 	readonly signals = new Map<number, { readonly rolloutId: RolloutId; readonly agentId: AgentId }>();
 	readonly commands = new Map<string, MemoryCommand>();
 	readonly leases = new Map<string, { holder: string; epoch: number; expiresAtMs: number }>();
-	readonly audit: AuditLine[] = [];
+	readonly audit: Pick<AuditLine, 'actor' | 'action'>[] = [];
 	readonly enrollmentTokens = new Set<string>();
 	/** With the groups they are for; null: all. */
 	readonly windows: { readonly groupIds: readonly GroupId[] | null; readonly window: ChangeWindow }[] = [];
 	readonly freezes: { readonly groupIds: readonly GroupId[] | null; readonly freeze: Freeze }[] = [];
+	/** Attributes that identify agents; none: their uid does. */
+	identityAttributes: readonly string[] = [];
 	/** By distribution, version and hash. */
 	readonly catalogues = new Map<string, MemoryCatalogue>();
 	#lastId = 0;

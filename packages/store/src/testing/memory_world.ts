@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
 import { cataloguesMax } from '../catalogues.js';
+import { identityOf } from '../memory/identity_moves.js';
 import type { MemoryState } from '../memory/state.js';
 import { quarantineKey, staticGroup } from '../memory/state.js';
 import type { StoreWorld } from './world.js';
@@ -54,6 +55,18 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		},
 		async allowEnrollment(tokenHash) {
 			state.enrollmentTokens.add(Buffer.from(tokenHash).toString('hex'));
+		},
+		async identifyBy(attributes) {
+			state.identityAttributes = attributes;
+			for (const agent of state.agents.values()) agent.identity = identityOf(state, agent.description);
+		},
+		async identity(agentId) {
+			const row = state.agents.get(agentId);
+			return row ? { earlierUids: [...row.earlierUids], heirOf: row.heirOf } : null;
+		},
+		async ageAgent(agentId, ms) {
+			const row = found(state.agents.get(agentId));
+			state.agents.set(agentId, { ...row, createdAtMs: row.createdAtMs - ms });
 		},
 		agent: async (agentId) => ({ ...found(state.agents.get(agentId)) }),
 		async assignment(agentId) {

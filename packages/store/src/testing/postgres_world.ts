@@ -7,6 +7,7 @@ import {
 	type VersionId,
 } from '@ampora/runtime';
 import { cataloguesMax } from '../catalogues.js';
+import { identitySetting } from '../identities.js';
 import { machineOf, type TargetColumns, targetOf } from '../rollout_rows.js';
 import { hex, onlyRow, type Row, type Sql } from '../sql.js';
 import { contentOf } from './memory_world.js';
@@ -94,6 +95,17 @@ const writes = (sql: Sql) => ({
 			[newId(), freeze.name, groupIds, freeze.reason, freeze.fromMs, freeze.untilMs],
 		);
 	},
+	async identifyBy(attributes: readonly string[]) {
+		await sql.query(
+			`insert into setting (name, value) values ($1, $2::jsonb) on conflict (name) do update set value = excluded.value`,
+			[identitySetting, JSON.stringify({ attributes, sweep: { after: null } })],
+		);
+	},
+	async ageAgent(agentId: AgentId, ms: number) {
+		await sql.query(`update agent set created_at = created_at - $2::float8 * interval '1 millisecond' where id = $1`, [
+			...[agentId, ms],
+		]);
+	},
 	async allowEnrollment(tokenHash: Uint8Array) {
 		const params = [newId(), hex(tokenHash)];
 		await sql.query(`insert into enrollment_token (id, name, token_hash) values ($1, 'test', $2::text::bytea)`, params);
@@ -125,6 +137,13 @@ const reads = (sql: Sql) => ({
 			[groupId],
 		);
 		return onlyRow(rows).id;
+	},
+	async identity(agentId: AgentId) {
+		const [row] = await sql.query<{ earlierUids: readonly string[]; heirOf: AgentId | null }>(
+			'select earlier_uids as "earlierUids", heir_of as "heirOf" from agent where id = $1',
+			[agentId],
+		);
+		return row ?? null;
 	},
 	async membership(agentId: AgentId) {
 		return onlyRow(await sql.query<{ id: GroupId }>('select group_id as id from agent where id = $1', [agentId])).id;

@@ -52,6 +52,14 @@ export interface StoreWorld {
 	addWindow(window: ChangeWindow, groupIds: readonly GroupId[] | null): Promise<void>;
 	addFreeze(freeze: Freeze, groupIds: readonly GroupId[] | null): Promise<void>;
 	allowEnrollment(tokenHash: Uint8Array): Promise<void>;
+	/** Agents that tell all of these are known by them; as the use case sets it. */
+	identifyBy(attributes: readonly string[]): Promise<void>;
+	/** Uids the agent had, oldest first, and the agent whose place it waits for. */
+	identity(
+		agentId: AgentId,
+	): Promise<{ readonly earlierUids: readonly string[]; readonly heirOf: AgentId | null } | null>;
+	/** As if the agent had come that much earlier. */
+	ageAgent(agentId: AgentId, ms: number): Promise<void>;
 
 	agent(agentId: AgentId): Promise<WorldAgent>;
 	assignment(agentId: AgentId): Promise<WorldAssignment | null>;

@@ -1,7 +1,13 @@
 import { type Backplane, type ClaimOutcome, DirectoryUnavailable, type OwnershipDirectory } from '@ampora/dispatch';
 import { type InstanceUid, parseUid, type RefusalCode } from '@ampora/opamp';
 import { type AgentId, type Clock, type GatewayId, newId } from '@ampora/runtime';
-import { type ConnectedAgent, type CurrentAssignment, type GatewayStore, StoreUnavailable } from '@ampora/store';
+import {
+	type ConnectedAgent,
+	type ConnectRequest,
+	type CurrentAssignment,
+	type GatewayStore,
+	StoreUnavailable,
+} from '@ampora/store';
 import type { Logger } from '@ampora/telemetry';
 import type { LeaseKeeper } from '../lease/keeper.js';
 import type { GatewayLimits } from '../limits.js';
@@ -192,10 +198,7 @@ export class Admission {
 	}
 
 	async #connect(batch: readonly Applicant[]): Promise<Admitted[]> {
-		const requests = batch.map(({ uid, grantedUid, carrier }) => ({
-			instanceUid: grantedUid ?? uid,
-			transport: carrier.transport,
-		}));
+		const requests = batch.map((applicant) => this.#requestOf(applicant));
 		const connected = await this.deps.store.connectAgents(this.deps.lease.current, requests);
 		this.deps.lease.storeAnswered();
 		const now = this.deps.clock.monotonicMs();
@@ -206,8 +209,32 @@ export class Admission {
 		return admitted.filter((one) => !this.#isDuplicate(one, now));
 	}
 
+	/** Two agents that share a uid are two, whatever they say of themselves. */
+	#requestOf(applicant: Applicant): ConnectRequest {
+		const { uid, grantedUid, carrier } = applicant;
+		const { message } = this.deps.limits;
+		return {
+			instanceUid: grantedUid ?? uid,
+			transport: carrier.transport,
+			get description() {
+				return grantedUid === null ? applicant.description(message) : undefined;
+			},
+		};
+	}
+
+	#noteIdentity({ agentId, instanceUid, placeOf, heirOf }: ConnectedAgent): void {
+		const fields = { agent_id: agentId, instance_uid: instanceUid };
+		if (placeOf) this.deps.log.info('an agent came back under another uid', { ...fields, former_uid: placeOf });
+		if (heirOf)
+			this.deps.log.warn('two agents have the same identity attributes, and the older one is not known to be gone', {
+				...fields,
+				other_agent_id: heirOf,
+			});
+	}
+
 	#sessionOf(applicant: Applicant, connected: ConnectedAgent, now: number): AgentSession {
 		const { carrier, waiting, uid } = applicant;
+		this.#noteIdentity(connected);
 		const session = new AgentSession(carrier, connected, waiting, now, this.deps.limits.frameBurstMax);
 		if (session.uid !== uid) session.formerUid = uid;
 		this.deps.sessions.add(session);

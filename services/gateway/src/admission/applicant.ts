@@ -1,4 +1,6 @@
-import type { InstanceUid } from '@ampora/opamp';
+import { decodePart, type InstanceUid, type MessageLimits } from '@ampora/opamp';
+import type { ConnectRequest } from '@ampora/store';
+import { descriptionFact } from '../report/json.js';
 import type { Carrier } from '../session/carrier.js';
 import type { Inbound } from '../session/inbound.js';
 
@@ -14,4 +16,13 @@ export class Applicant {
 		readonly carrier: Carrier,
 		readonly waiting: Inbound[],
 	) {}
+
+	/** What its first messages say of it; undefined when that is nothing, or nothing that can be read. */
+	description(limits: MessageLimits): ConnectRequest['description'] {
+		const told = this.waiting.find(({ message }) => message.parts.agentDescription !== undefined);
+		const bytes = told?.message.parts.agentDescription;
+		if (bytes === undefined) return undefined;
+		const decoded = decodePart('agentDescription', bytes, limits);
+		return decoded.ok ? descriptionFact(decoded.value) : undefined;
+	}
 }

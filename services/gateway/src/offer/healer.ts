@@ -7,7 +7,7 @@ import type { Sessions } from '../session/registry.js';
 import type { AgentSession } from '../session/session.js';
 
 export interface HealerDeps {
-	readonly store: Pick<GatewayStore, 'changedAssignments'>;
+	readonly store: Pick<GatewayStore, 'changedAssignments' | 'settleIdentities'>;
 	readonly lease: Lease;
 	readonly sessions: Sessions;
 	readonly clock: Clock;
@@ -17,7 +17,10 @@ export interface HealerDeps {
 	readonly onLearned: (session: AgentSession) => void;
 }
 
-/** Reads, every few seconds, what changed about this gateway's own agents: it makes good for every envelope that was lost. */
+/**
+ * Reads, every few seconds, what changed about this gateway's own agents: it makes good for every envelope that was lost, and for an
+ * agent's coming back before anybody knew that it had gone.
+ */
 export class Healer {
 	readonly #stopping = new AbortController();
 	#cursor: string | null = null;
@@ -42,10 +45,18 @@ export class Healer {
 			if (signal.aborted || !lease.usable) continue;
 			try {
 				await this.#look();
+				await this.#settle();
 			} catch (error) {
 				if (error instanceof StoreUnavailable) lease.storeAway(error);
-				else log.error('changed assignments could not be read', { error });
+				else log.error('a look at the own agents failed', { error });
 			}
+		}
+	}
+
+	async #settle(): Promise<void> {
+		for (const agentId of await this.deps.store.settleIdentities(this.deps.lease.current)) {
+			const session = this.deps.sessions.of(agentId);
+			if (session) this.deps.sessions.merge(session);
 		}
 	}
 

@@ -16,6 +16,7 @@ export interface SessionsDeps {
 }
 
 const normalClosure = 1000;
+const comeAgain = 1012;
 
 /** All sessions of this gateway. `end` is the only way out. */
 export class Sessions {
@@ -72,6 +73,13 @@ export class Sessions {
 		session.carrier.closeIfUnused(normalClosure, 'replaced by a newer connection');
 	}
 
+	/** This agent is an older one that came back: it has to come again, as that one. */
+	merge(session: AgentSession): void {
+		this.deps.log.info('an agent turned out to be one that was here before', idsOf(session));
+		this.end(session, 'merged');
+		session.carrier.closeIfUnused(comeAgain, 'known by its identity attributes: connect again');
+	}
+
 	renamed(session: AgentSession): void {
 		if (session.formerUid && this.#byUid.get(session.formerUid) === session) this.#byUid.delete(session.formerUid);
 		this.#byUid.set(session.uid, session);
@@ -97,7 +105,7 @@ export class Sessions {
 		if (session.formerUid) session.carrier.forget(session.formerUid);
 		this.#leaving.set(session.uid, session);
 		if (why === 'superseded') return;
-		this.deps.flusher.unsaved(session).disconnected = why === 'duplicate' ? 'lost' : why;
+		if (why !== 'merged') this.deps.flusher.unsaved(session).disconnected = why === 'duplicate' ? 'lost' : why;
 		this.deps.release({ agentId: session.agentId, gateway: this.deps.gateway, sessionEpoch: session.epoch });
 	}
 }

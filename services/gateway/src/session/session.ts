@@ -6,8 +6,8 @@ import type { Unsaved } from '../report/unsaved.js';
 import type { Carrier } from './carrier.js';
 import type { Inbound } from './inbound.js';
 
-/** Why a session is over, and what is written about it. `superseded`: a newer one exists, so nothing is. */
-export type EndReason = 'goodbye' | 'lost' | 'drained' | 'superseded' | 'duplicate';
+/** Why a session is over, and what is written about it. `superseded`: a newer one exists, so nothing is; `merged`: nor is there a row. */
+export type EndReason = 'goodbye' | 'lost' | 'drained' | 'superseded' | 'duplicate' | 'merged';
 
 /** Where a session is in its life; what only one phase needs lives on that phase. */
 export type SessionPhase =

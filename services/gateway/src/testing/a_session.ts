@@ -29,6 +29,7 @@ class TestCarrier implements Carrier {
 export function aSession(known: Partial<ConnectedAgent> = {}, carrier: Carrier = new TestCarrier()): AgentSession {
 	const connected: ConnectedAgent = {
 		...{ agentId: newId<AgentId>(), instanceUid: newUid(), sessionEpoch: 1, isNew: false, sequenceNum: 0 },
+		...{ placeOf: null, heirOf: null },
 		...{ capabilities: fullCapabilities, described: true, healthy: null, startTimeNanos: null },
 		...{ reportedHash: null, reportedStatus: null, effectiveHash: null, componentsHash: null, previous: null },
 		...known,
