@@ -104,6 +104,13 @@ describe('the services of ampora.fleet.v1', () => {
 		expect(archived.version.state).toBe('Archived');
 	});
 
+	test('set what agents are known by, and that it is their uid again', async () => {
+		const attributes = ['service.namespace', 'service.name'];
+		const changed = await ask('updateSettings', { agentIdentity: { attributes } });
+		expect(changed.settings.agentIdentity).toEqual({ attributes });
+		expect((await ask('updateSettings', { agentIdentity: {} })).settings.agentIdentity).toEqual({});
+	});
+
 	test('page through lists', async () => {
 		for (const name of ['a-group', 'b-group', 'c-group']) await ask('createGroup', { name });
 		const names: string[] = [];

@@ -83,6 +83,10 @@ export type CatalogueAnswer = z.infer<typeof catalogue>;
 
 export const agent = agentSummary
 	.extend({
+		/** Uids under which it was known by its identity attributes before, oldest first, the last 20. */
+		earlierUids: z.array(id),
+		/** Agents whose identity attributes have the same values: they are not told apart when one comes back. At most 20. */
+		sharesIdentityWith: z.array(id),
 		transport: z.enum(['websocket', 'http']).nullable(),
 		disconnectReason: z.enum(['goodbye', 'lost', 'gateway-lost', 'drained']).nullable(),
 		capabilities: z.array(z.string()),

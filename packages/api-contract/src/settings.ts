@@ -14,10 +14,28 @@ const gateDefault = z.object({
 	changed: z.boolean(),
 });
 
+const identityAttributesMax = 8;
+const identity = z.strictObject({
+	/** Names of attributes; none: an agent is known by its instance uid alone. */
+	attributes: z
+		.array(
+			z
+				.string()
+				.min(1)
+				.max(200)
+				.regex(/^[^\s,]+$/, 'an attribute name has no blanks and no commas, like service.name'),
+		)
+		.max(identityAttributesMax)
+		.refine((names) => new Set(names).size === names.length, 'name each attribute once')
+		.default([]),
+});
+
 export const settings = z
 	.object({
 		/** What gates of new rollouts are where those do not say. */
 		gateDefaults: z.array(gateDefault),
+		/** Attributes whose values, taken together, no two agents share: one that comes back under another uid is the one it was. */
+		agentIdentity: identity,
 	})
 	.meta({ id: 'Settings' });
 export type Settings = z.infer<typeof settings>;
@@ -28,8 +46,11 @@ export const settingsChange = z
 		gateDefaults: gatesOf(gateInput).optional(),
 		/** These become the product's defaults again, before `gateDefaults` are set. */
 		resetGates: z.array(gateName).max(gateName.options.length).optional(),
+		/** In the place of those before. */
+		agentIdentity: identity.optional(),
 	})
 	.refine(
-		({ gateDefaults = {}, resetGates = [] }) => Object.keys(gateDefaults).length + resetGates.length > 0,
-		'name something to change: "gateDefaults" or "resetGates"',
+		({ gateDefaults = {}, resetGates = [], agentIdentity }) =>
+			Object.keys(gateDefaults).length + resetGates.length > 0 || agentIdentity !== undefined,
+		'name something to change: "gateDefaults", "resetGates" or "agentIdentity"',
 	);

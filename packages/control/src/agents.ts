@@ -69,15 +69,18 @@ async function componentsOf({ catalogues }: Repositories, { agent }: AgentRow): 
 
 async function toAgent(repositories: Repositories, row: AgentRow): Promise<Agent> {
 	const { agent, assignment } = row;
-	const [effective, quarantined, components] = await Promise.all([
+	const [effective, quarantined, components, sharesIdentityWith] = await Promise.all([
 		repositories.agents.effectiveConfig(agent.id),
 		repositories.agents.quarantined(agent.id),
 		componentsOf(repositories, row),
+		repositories.agents.sharingIdentity(agent),
 	]);
 	const versions = [assignment?.versionId, agent.provenVersion, ...quarantined.map(({ versionId }) => versionId)];
 	const refs = await repositories.configurations.versionRefs(versions.filter((id) => typeof id === 'string'));
 	return {
 		...toSummary(row, refs),
+		earlierUids: agent.earlierUids,
+		sharesIdentityWith: [...sharesIdentityWith],
 		transport: agent.transport,
 		disconnectReason: agent.disconnectReason,
 		capabilities: agentCapabilities(BigInt(agent.capabilities)).names(),

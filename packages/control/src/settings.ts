@@ -1,7 +1,7 @@
 import type { InputOf, Settings } from '@ampora/api-contract';
 import { defaultGates, type GateName, gateNames, type RolloutSpec, resolveSpec, validateSpec } from '@ampora/rollout';
 import { formatDuration, ok } from '@ampora/runtime';
-import type { Repositories } from '@ampora/store';
+import { identitySetting, type Repositories } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import type { Outcome } from './errors.js';
@@ -13,6 +13,7 @@ import { unitOfWork } from './unit_of_work.js';
 const gateDefaultsName = 'rollouts.gateDefaults';
 type ChangedGates = ReturnType<typeof toGates>;
 type Gates = RolloutSpec['gates'];
+type Change = InputOf<'updateSettings'>;
 
 const seed = 'defaults';
 const withDefaults = (changed: ChangedGates): Gates => resolveSpec({ seed, gates: changed }, defaultGates).gates;
@@ -23,41 +24,73 @@ const asChanged = (stored: unknown): ChangedGates => (stored ?? {}) as ChangedGa
 export const gateDefaults = async ({ settings }: Pick<Repositories, 'settings'>): Promise<Gates> =>
 	withDefaults(asChanged(await settings.read(gateDefaultsName)));
 
-function toSettings(changed: ChangedGates): Settings {
+/** As it is stored: `sweep` has the gateways look at all agents anew. */
+interface StoredIdentity {
+	readonly attributes: readonly string[];
+	readonly sweep: { readonly after: null } | null;
+}
+const byUid: StoredIdentity = { attributes: [], sweep: null };
+const asIdentity = (stored: unknown): StoredIdentity => (stored ?? byUid) as StoredIdentity;
+
+function toSettings(changed: ChangedGates, { attributes }: StoredIdentity): Settings {
 	const gates = withDefaults(changed);
 	const view = (gate: GateName) => {
 		const { thresholdPercent, windowMs, minSample = 0 } = gates[gate];
 		const window = formatDuration(windowMs);
 		return { gate, thresholdPercent, window, windowMs, minSample, changed: changed[gate] !== undefined };
 	};
-	return { gateDefaults: gateNames.map(view) };
+	return { gateDefaults: gateNames.map(view), agentIdentity: { attributes: [...attributes] } };
 }
 
-function changedBy(before: ChangedGates, { gateDefaults, resetGates = [] }: InputOf<'updateSettings'>): ChangedGates {
+function changedBy(before: ChangedGates, { gateDefaults, resetGates = [] }: Change): ChangedGates {
 	const kept = Object.fromEntries(Object.entries(before).filter(([gate]) => !resetGates.includes(gate as GateName)));
 	const given = toGates(gateDefaults);
 	const merged = gateNames.map((gate) => [gate, { ...asChanged(kept)[gate], ...given[gate] }] as const);
 	return Object.fromEntries(merged.filter(([, fields]) => Object.keys(fields).length > 0));
 }
 
+async function changeGates(repositories: Repositories, caller: Caller, change: Change): Outcome<ChangedGates> {
+	const before = asChanged(await repositories.settings.readForChange(gateDefaultsName, {}));
+	if (!change.gateDefaults && !change.resetGates) return ok(before);
+	const after = changedBy(before, change);
+	const problems = validateSpec(resolveSpec({ seed, gates: after }));
+	if (problems.length > 0) return refuseSpec(problems);
+	await repositories.settings.write(gateDefaultsName, after);
+	await note(repositories, caller, { name: gateDefaultsName, before, after });
+	return ok(after);
+}
+
+/** Agents are looked at anew only when it means something else than before. */
+async function changeIdentity(repositories: Repositories, caller: Caller, change: Change): Promise<StoredIdentity> {
+	const before = asIdentity(await repositories.settings.readForChange(identitySetting, byUid));
+	const attributes = change.agentIdentity?.attributes;
+	if (!attributes || attributes.join() === before.attributes.join()) return before;
+	const after: StoredIdentity = { attributes, sweep: { after: null } };
+	await repositories.settings.write(identitySetting, after);
+	const names = { before: before.attributes, after: attributes };
+	await note(repositories, caller, { name: identitySetting, ...names });
+	return after;
+}
+
+const note = (
+	repositories: Repositories,
+	caller: Caller,
+	{ name, before, after }: { name: string; before: unknown; after: unknown },
+) => audit(repositories, caller, { action: 'Settings.Changed', entity: ['setting', name], before, after });
+
 export const settingsUseCases = ({ store }: ControlDeps) => ({
 	async getSettings(_caller: Caller, _input: InputOf<'getSettings'>): Outcome<Settings> {
-		return ok(toSettings(asChanged(await store.settings.read(gateDefaultsName))));
+		const [gates, identity] = await Promise.all([
+			store.settings.read(gateDefaultsName),
+			store.settings.read(identitySetting),
+		]);
+		return ok(toSettings(asChanged(gates), asIdentity(identity)));
 	},
 
-	updateSettings: (caller: Caller, input: InputOf<'updateSettings'>): Outcome<Settings> =>
+	updateSettings: (caller: Caller, input: Change): Outcome<Settings> =>
 		unitOfWork(store, async (repositories) => {
-			const before = asChanged(await repositories.settings.readForChange(gateDefaultsName, {}));
-			const after = changedBy(before, input);
-			const problems = validateSpec(resolveSpec({ seed, gates: after }));
-			if (problems.length > 0) return refuseSpec(problems);
-			await repositories.settings.write(gateDefaultsName, after);
-			await audit(repositories, caller, {
-				action: 'Settings.Changed',
-				entity: ['setting', gateDefaultsName],
-				before,
-				after,
-			});
-			return ok(toSettings(after));
+			const gates = await changeGates(repositories, caller, input);
+			if (!gates.ok) return gates;
+			return ok(toSettings(gates.value, await changeIdentity(repositories, caller, input)));
 		}),
 });

@@ -4,6 +4,7 @@ export { createEngineStore } from './engine/engine_store.js';
 export { createEnrolmentStore } from './engine/enrolment_store.js';
 export { createSelectorStore } from './engine/selector_store.js';
 export { createGatewayStore } from './gateway_store.js';
+export { identitySetting } from './identities.js';
 export { migrate, migrateWith } from './migrate.js';
 export type * from './ports.js';
 export { connect, type PostgresOptions } from './postgres.js';

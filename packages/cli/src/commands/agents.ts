@@ -155,6 +155,10 @@ function agentText(agent: Agent): string {
 	return facts([
 		['id', agent.id],
 		['instance uid', agent.instanceUid],
+		...(agent.earlierUids.length > 0 ? [['before', agent.earlierUids.join(', ')] as const] : []),
+		...(agent.sharesIdentityWith.length > 0
+			? [['same identity as', agent.sharesIdentityWith.join(', ')] as const]
+			: []),
 		['hostname', agent.hostname],
 		['type', [agent.agentType, agent.agentVersion].filter(Boolean).join(' ')],
 		['group', agent.group],

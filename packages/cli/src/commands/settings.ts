@@ -1,7 +1,7 @@
 import type { AnswerOf, BodyOf } from '@ampora/api-contract';
 import type { Command } from 'commander';
 import type { Io } from '../io.js';
-import { table } from '../output/table.js';
+import { facts, table } from '../output/table.js';
 import { inSession } from '../session.js';
 import { gateOption, mergedGates, sampleOption } from './rollout_options.js';
 
@@ -13,9 +13,16 @@ interface SetOptions {
 	readonly gate?: Gates;
 	readonly minSample?: Gates;
 	readonly resetGate?: GateName[];
+	readonly identity?: string[];
+	readonly resetIdentity?: boolean;
 }
 
-const settingsText = ({ gateDefaults }: AnswerOf<'getSettings'>): string =>
+const attributeNames = (text: string): string[] => text.split(',').map((name) => name.trim());
+
+const settingsText = ({ gateDefaults, agentIdentity }: AnswerOf<'getSettings'>): string =>
+	`${gatesText(gateDefaults)}\n${facts([['agents known by', agentIdentity.attributes.join(', ') || 'instance uid']])}`;
+
+const gatesText = (gateDefaults: AnswerOf<'getSettings'>['gateDefaults']): string =>
 	table(gateDefaults, [
 		{ title: 'GATE DEFAULT', value: ({ gate }) => gate },
 		{ title: 'THRESHOLD', value: ({ thresholdPercent }) => `${thresholdPercent} %` },
@@ -33,6 +40,8 @@ export function addSettings(program: Command, io: Io): void {
 	settings
 		.command('set')
 		.description('change some; rollouts and plans that exist already keep theirs')
+		.option('--identity <attributes>', 'agents are known by these, like host.name,service.name', attributeNames)
+		.option('--reset-identity', 'agents are known by their instance uid')
 		.option('--gate <gate=threshold[:window]>', 'like unhealthy-ratio=5%:2m; repeat for several', gateOption)
 		.option('--min-sample <gate=agents>', 'advisory in smaller steps, like unhealthy-ratio=20; repeat', sampleOption)
 		.option(
@@ -41,8 +50,10 @@ export function addSettings(program: Command, io: Io): void {
 			(gate: string, before: GateName[] = []) => [...before, gate as GateName],
 		)
 		.action(
-			inSession(io, async (session, { gate, minSample, resetGate: resetGates }: SetOptions) => {
-				const body = { gateDefaults: mergedGates(gate, minSample), resetGates };
+			inSession(io, async (session, { gate, minSample, resetGate: resetGates, ...options }: SetOptions) => {
+				const attributes = options.resetIdentity ? [] : options.identity;
+				const agentIdentity = attributes && { attributes };
+				const body = { gateDefaults: mergedGates(gate, minSample), resetGates, agentIdentity };
 				session.print(await session.call('updateSettings', { body }), settingsText);
 			}),
 		);

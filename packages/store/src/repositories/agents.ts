@@ -1,5 +1,5 @@
 import type { AgentId } from '@ampora/runtime';
-import { and, eq, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, isNull, ne, or, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import { agent, agentEffectiveConfig, agentGroup, assignment, quarantine } from '../schema.js';
 import { anyOf, type Cursor, escapeLike, type Page, pageOf } from './drizzle.js';
@@ -57,6 +57,8 @@ function matching({ groupId, connected, healthy, version, versionId, search }: A
 	);
 }
 
+const sharingShownMax = 20;
+
 export function agentsOn(db: Orm) {
 	const rows = (cursorValue: SQL) =>
 		db
@@ -90,8 +92,10 @@ export function agentsOn(db: Orm) {
 				eq(agent.id, idOrUid),
 				eq(agent.instanceUid, idOrUid),
 				sql`(${agent.formerUids} <> '{}' and ${agent.formerUids} @> array[${idOrUid}]::uuid[])`,
+				sql`(${agent.earlierUids} <> '{}' and ${agent.earlierUids} @> array[${idOrUid}]::uuid[])`,
 			);
-			const found = await rows(sql`''`).where(match).orderBy(sql`${agent.id} = ${idOrUid} desc`).limit(1);
+			const present = sql`(${agent.id} = ${idOrUid} or ${agent.instanceUid} = ${idOrUid}) desc`;
+			const found = await rows(sql`''`).where(match).orderBy(present).limit(1);
 			return found[0] ?? null;
 		},
 
@@ -105,6 +109,18 @@ export function agentsOn(db: Orm) {
 			for (const { id, uid } of found) ids.set(uid, id as AgentId);
 			for (const { id } of found) ids.set(id, id as AgentId);
 			return ids;
+		},
+
+		/** Others known by the same attributes with the same values, oldest first. */
+		async sharingIdentity({ id, identity }: AgentRow['agent']): Promise<readonly AgentId[]> {
+			if (identity === null) return [];
+			const others = await db
+				.select({ id: agent.id })
+				.from(agent)
+				.where(and(eq(agent.identity, identity), ne(agent.id, id)))
+				.orderBy(agent.id)
+				.limit(sharingShownMax);
+			return others.map((other) => other.id as AgentId);
 		},
 
 		async effectiveConfig(id: string): Promise<typeof agentEffectiveConfig.$inferSelect | null> {
