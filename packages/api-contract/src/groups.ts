@@ -16,7 +16,22 @@ const priority = z.number().int().min(-priorityMax).max(priorityMax).meta({
 
 export const groupInput = z.strictObject({ name, selector: selector.optional(), priority: priority.optional() });
 /** What is absent stays. A dynamic group that becomes static keeps its members. */
-export const groupChange = z.strictObject({ selector: selector.optional(), priority: priority.optional() });
+export const groupChange = z.strictObject({
+	selector: selector.optional(),
+	priority: priority.optional(),
+	defaultVersion: z
+		.string()
+		.max(300)
+		.optional()
+		.meta({
+			description: 'What newcomers of the group are given: `configuration@number`, or an id. Empty: nothing.',
+			examples: ['edge@3'],
+		}),
+	acceptNoWayBack: z.boolean().optional().meta({
+		description:
+			'Of the rollouts that are planned because many agents are concerned: some never ran a version they could go back to.',
+	}),
+});
 export const groupsQuery = z.strictObject({
 	deleted: flag.optional().meta({ description: 'true: those that were deleted; otherwise those that were not.' }),
 	...pageQuery,
@@ -38,6 +53,22 @@ export const groupFinding = z
 	.meta({ id: 'GroupFinding' });
 export type GroupFinding = z.infer<typeof groupFinding>;
 
+const enrolment = z
+	.object({
+		/** Connected or not, given nothing yet. */
+		waiting: z.number().int(),
+		/** Given the default, and not yet judged. */
+		watched: z.number().int(),
+		/** Of the last 20. */
+		judged: z.number().int(),
+		bad: z.array(z.object({ agent: id, why: z.string() })),
+		/** 3 of the last 20 were bad: nobody is given the default until somebody lets it go on. */
+		stopped: z.object({ at: instant, why: z.string() }).nullable(),
+		/** Why nobody is given it now: a window, a freeze, a rollout. */
+		waitsFor: z.string().nullable(),
+	})
+	.meta({ id: 'Enrolment' });
+
 export const group = z
 	.object({
 		id,
@@ -52,6 +83,10 @@ export const group = z
 		/** All agents are being looked at after a change of selector or priority. */
 		settling: z.boolean(),
 		findings: z.array(groupFinding),
+		/** `configuration@number` that newcomers are given; null: they keep what they run. */
+		defaultVersion: z.string().nullable(),
+		/** How newcomers are given the default; null: there is none. */
+		enrolment: enrolment.nullable(),
 		activeRollout: id.nullable(),
 		createdAt: instant,
 		/** Null: it was not. A deleted group holds nobody and is no target; its name stays its own. */
@@ -97,6 +132,24 @@ export const groupPreview = z
 		nextCursor: z.string().nullable(),
 	})
 	.meta({ id: 'GroupPreview' });
+
+const plannedRollout = z
+	.object({
+		rollout: id,
+		group: z.string(),
+		version: z.string(),
+		agents: z.number().int().meta({ description: 'Agents of the group that run something else.' }),
+	})
+	.meta({ id: 'PlannedRollout' });
+export type PlannedRollout = z.infer<typeof plannedRollout>;
+
+export const groupUpdate = z
+	.object({
+		group,
+		/** What would have changed more than 10 agents, or 1 % of a group, waits here for somebody to start it. */
+		planned: z.array(plannedRollout),
+	})
+	.meta({ id: 'GroupUpdate' });
 
 export const membershipChange = z
 	.object({

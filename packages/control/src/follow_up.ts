@@ -81,10 +81,12 @@ async function rollBack(repositories: Repositories, caller: Caller, found: Rollo
 		idempotencyKey,
 		traceparent,
 		onlyAgents: null,
+		setsDefault: false,
 		waitsFor: null,
 		offers: 'open',
 		wake: 'now',
 	});
+	await repositories.groups.undoDefault(old.id);
 	await repositories.rollouts.copyForRollback(old.id, rollout.id, touchedStates);
 	await audit(repositories, caller, {
 		action: 'Rollout.RollingBack',

@@ -2,7 +2,8 @@ import type { Group, GroupFinding } from '@ampora/api-contract';
 import { compileSelector } from '@ampora/policy';
 import { ok, type Result } from '@ampora/runtime';
 import type { GroupRow, OverlapRow, Repositories, SelectorErrorRow } from '@ampora/store';
-import { type ControlError, refuse } from './errors.js';
+import { type ControlError, type Outcome, refuse } from './errors.js';
+import { findAnyGroup } from './references.js';
 
 /** The selector as it is stored: null for a static group. */
 export function usableSelector(text: string): Result<string | null, ControlError> {
@@ -74,19 +75,36 @@ function findingsOf(group: GroupRow, { overlaps, errors, groups }: Found): Group
 
 const groupsMax = 10_000;
 
-export async function toGroups(
-	repositories: Pick<Repositories, 'groups'>,
-	rows: readonly GroupRow[],
-): Promise<Group[]> {
+type Reads = Pick<Repositories, 'groups' | 'configurations'>;
+
+/** Where the newcomers of a group with a default stand. */
+function enrolmentOf({ defaultVersion, enrolment, awaiting, watched }: GroupRow): Group['enrolment'] {
+	if (defaultVersion === null) return null;
+	const { stopped = null, waitsFor = null, verdicts = [] } = enrolment ?? {};
+	const bad = verdicts.flatMap(({ agentId, bad }) => (bad === null ? [] : [{ agent: agentId, why: bad }]));
+	return {
+		...{ waiting: Math.max(0, awaiting - watched), watched, judged: verdicts.length, bad },
+		stopped: stopped && { at: new Date(stopped.atMs).toISOString(), why: stopped.why },
+		waitsFor: stopped === null ? waitsFor : null,
+	};
+}
+
+export async function toGroups(repositories: Reads, rows: readonly GroupRow[]): Promise<Group[]> {
 	const found: Found = rows.some(({ selector }) => selector !== null)
 		? await foundBy(repositories)
 		: { overlaps: [], errors: [], groups: new Map() };
-	return rows.map((row) => ({
-		...row,
-		createdAt: row.createdAt.toISOString(),
-		deletedAt: row.deletedAt?.toISOString() ?? null,
-		findings: row.deletedAt === null ? findingsOf(row, found) : [],
-	}));
+	const refs = await repositories.configurations.versionRefs(rows.flatMap((row) => row.defaultVersion ?? []));
+	return rows.map((stored) => {
+		const { awaiting: _, watched: __, ...row } = stored;
+		return {
+			...row,
+			defaultVersion: row.defaultVersion === null ? null : (refs.get(row.defaultVersion) ?? row.defaultVersion),
+			enrolment: enrolmentOf(stored),
+			createdAt: row.createdAt.toISOString(),
+			deletedAt: row.deletedAt?.toISOString() ?? null,
+			findings: row.deletedAt === null ? findingsOf(stored, found) : [],
+		};
+	});
 }
 
 async function foundBy({ groups }: Pick<Repositories, 'groups'>): Promise<Found> {
@@ -97,8 +115,14 @@ async function foundBy({ groups }: Pick<Repositories, 'groups'>): Promise<Found>
 	return { overlaps, errors, groups: new Map(dynamic.map((row) => [row.id, row])) };
 }
 
-export async function toGroup(repositories: Pick<Repositories, 'groups'>, row: GroupRow): Promise<Group> {
+export async function toGroup(repositories: Reads, row: GroupRow): Promise<Group> {
 	const [group] = await toGroups(repositories, [row]);
 	if (group === undefined) throw new Error('one row is one group');
 	return group;
+}
+
+/** The group as it is now, deleted or not. */
+export async function groupAnswer(repositories: Reads, reference: string): Outcome<Group> {
+	const found = await findAnyGroup(repositories, reference);
+	return found.ok ? ok(await toGroup(repositories, found.value)) : found;
 }

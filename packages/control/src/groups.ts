@@ -5,7 +5,9 @@ import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { type Outcome, refuse } from './errors.js';
-import { toGroup, toGroups, usableSelector } from './group_view.js';
+import { resumeEnrolment, updateGroup } from './group_change.js';
+import { roomFor } from './group_room.js';
+import { groupAnswer, toGroup, toGroups, usableSelector } from './group_view.js';
 import type { ControlDeps } from './ports.js';
 import { findAnyGroup, findGroup, holdGroup, resolveAgents } from './references.js';
 import { unitOfWork } from './unit_of_work.js';
@@ -51,54 +53,14 @@ async function changeMembers(
 	return now.ok ? ok({ group: await toGroup(repositories, now.value), changed }) : now;
 }
 
-/** Every new agent is looked at by every selector. */
-const dynamicGroupsMax = 1_000;
-
-async function roomFor({ selection }: Repositories, id: GroupId, selector: string | null): Outcome<null> {
-	const others = selector === null ? [] : (await selection.dynamicGroups()).filter((group) => group.id !== id);
-	if (others.length < dynamicGroupsMax) return ok(null);
-	const action = 'Delete a group that is not needed, or make it static.';
-	return refuse('invalid-argument', `there are ${dynamicGroupsMax} dynamic groups already`, { action });
-}
-
 async function setSelector(
 	repositories: Repositories,
 	id: GroupId,
 	membership: { readonly selector: string | null; readonly priority: number },
 ): Outcome<null> {
 	const room = await roomFor(repositories, id, membership.selector);
-	if (room.ok) await repositories.groups.setSelector(id, membership);
+	if (room.ok) await repositories.groups.setSelector(id, { ...membership, holds: false });
 	return room;
-}
-
-async function groupAnswer(repositories: Repositories, reference: string): Outcome<Group> {
-	const found = await findAnyGroup(repositories, reference);
-	return found.ok ? ok(await toGroup(repositories, found.value)) : found;
-}
-
-async function changeGroup(
-	repositories: Repositories,
-	caller: Caller,
-	{ group: reference, ...change }: InputOf<'updateGroup'>,
-): Outcome<Group> {
-	const found = await findGroup(repositories, reference);
-	if (!found.ok) return found;
-	const { id, name, builtIn, selector, priority } = found.value;
-	if (builtIn) {
-		const action = 'It holds whoever no selector matches.';
-		return refuse('group-not-a-target', `the group "${name}" is built in`, { details: { group: name }, action });
-	}
-	const usable = usableSelector(change.selector ?? selector ?? '');
-	if (!usable.ok) return usable;
-	const [before, after] = [
-		{ selector, priority },
-		{ selector: usable.value, priority: change.priority ?? priority },
-	];
-	if (before.selector === after.selector && before.priority === after.priority) return groupAnswer(repositories, id);
-	const set = await setSelector(repositories, id, after);
-	if (!set.ok) return set;
-	await audit(repositories, caller, { action: 'Group.Changed', entity: ['group', id], before, after });
-	return groupAnswer(repositories, id);
 }
 
 function refuseInUse({ name, builtIn, agents, selector, activeRollout }: GroupRow) {
@@ -143,6 +105,7 @@ async function restoreGroup(repositories: Repositories, caller: Caller, referenc
 	if (deletedAt === null) return groupAnswer(repositories, id);
 	const room = await roomFor(repositories, id, selector);
 	if (!room.ok) return room;
+	// Nobody asked how many come back: they keep what they run, and a rollout brings them where the group is.
 	await repositories.groups.restore(id);
 	const after = { name, selector, priority };
 	await audit(repositories, caller, { action: 'Group.Restored', entity: ['group', id], after });
@@ -188,8 +151,10 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 		return groupAnswer(store, group);
 	},
 
-	updateGroup: (caller: Caller, input: InputOf<'updateGroup'>) =>
-		unitOfWork(store, (repositories) => changeGroup(repositories, caller, input)),
+	updateGroup: (caller: Caller, input: InputOf<'updateGroup'>) => updateGroup(store, caller, input),
+
+	resumeEnrolment: (caller: Caller, { group }: InputOf<'resumeEnrolment'>): Outcome<Group> =>
+		unitOfWork(store, (repositories) => resumeEnrolment(repositories, caller, group)),
 
 	deleteGroup: (caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<Record<string, never>> =>
 		unitOfWork(store, (repositories) => deleteGroup(repositories, caller, group)),

@@ -77,9 +77,11 @@ export async function writeNewRollout(
 		spec: RolloutSpec;
 		start: Start;
 		onlyAgents: readonly string[] | null;
+		/** Absent: it does not. */
+		setsDefault?: boolean;
 	},
 ): Promise<{ rollout: Rollout; startCommand: string | null }> {
-	const { groupId, version, spec, start, onlyAgents } = wanted;
+	const { groupId, version, spec, start, onlyAgents, setsDefault = false } = wanted;
 	const createdAtMs = await repositories.rollouts.databaseNowMs();
 	const given = { id: newId<RolloutId>(), groupId, versionId: version.id, spec, createdAtMs };
 	const rollout = newRollout({ ...given, ...beginning(start) });
@@ -91,6 +93,7 @@ export async function writeNewRollout(
 		idempotencyKey,
 		traceparent,
 		onlyAgents,
+		setsDefault,
 		waitsFor: start === 'by-hand' ? 'start' : rollout.state === 'Queued' ? turnOfGroup : null,
 		offers: 'closed',
 		wake: spec.startAtMs ?? null,
@@ -171,7 +174,13 @@ function startsAt(text: string, nowMs: number): Result<Start, ControlError> {
 const startingAt = (spec: RolloutSpec, start: Start): RolloutSpec =>
 	typeof start === 'object' && 'atMs' in start ? { ...spec, startAtMs: start.atMs } : spec;
 
-async function write(repositories: Repositories, caller: Caller, input: Input): Outcome<Written> {
+/** `setsDefault`: once it has completed, its version is what newcomers of the group are given. */
+export async function writeRollout(
+	repositories: Repositories,
+	caller: Caller,
+	input: Input,
+	setsDefault = false,
+): Outcome<Written> {
 	const group = await holdGroup(repositories, input.group);
 	if (!group.ok) return group;
 	const { id: groupId, name, builtIn } = group.value;
@@ -203,6 +212,7 @@ async function write(repositories: Repositories, caller: Caller, input: Input): 
 		spec: startingAt(bound.value, start.value),
 		start: start.value,
 		onlyAgents: null,
+		setsDefault,
 	});
 	const taken = await askToSupersede(repositories, caller, rollout);
 	const row = await repositories.rollouts.find(rollout.id);
@@ -322,7 +332,7 @@ export async function createRollout(deps: ControlDeps, caller: Caller, input: In
 	const tried = await triedGates(deps, input);
 	if (!tried.ok) return tried;
 	try {
-		const written = await unitOfWork(deps.store, (repositories) => write(repositories, caller, input));
+		const written = await unitOfWork(deps.store, (repositories) => writeRollout(repositories, caller, input));
 		if (written.ok) return await started(deps, caller, written.value);
 		// The same request may have been faster by itself: then what stands in its way is its own rollout (R11).
 		return (await repeated(deps, caller, input)) ?? written;

@@ -65,6 +65,7 @@ const pointerTexts = {
 	provenBy: (n: number) => `what ${counted(n, 'agent')} would go back to`,
 	waysBack: (n: number) => `what ${counted(n, 'rollout')} can be rolled back to`,
 	rollouts: (n: number) => `named in the record of ${counted(n, 'rollout')}`,
+	defaults: (n: number) => `the default of ${counted(n, 'group')}`,
 };
 
 /** An archived version is a way back: it stays while anything leads to it. Null: nothing does. */

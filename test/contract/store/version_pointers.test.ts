@@ -33,7 +33,7 @@ describe.each([
 	});
 	afterAll(() => database.close());
 
-	const none = { assignments: 0, provenBy: 0, waysBack: 0, rollouts: 0 };
+	const none = { assignments: 0, provenBy: 0, waysBack: 0, rollouts: 0, defaults: 0 };
 	const published = (text = `${Math.random()}`): Promise<VersionId> => stage.stores.world.publish(text);
 
 	test('nothing points to a version that was only published', async () => {

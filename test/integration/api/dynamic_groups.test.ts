@@ -64,12 +64,15 @@ test('a preview says who would come and who would go, page by page, and changes 
 test('selector and priority are changed, shown and audited; members of a dynamic group are not chosen', async () => {
 	await stage.must('createGroup', { body: { name: 'edge', selector: 'agent.type == "edge"', priority: 3 } });
 	const changed = await stage.must('updateGroup', { params: { group: 'edge' }, body: { priority: 4 } });
-	expect(changed).toMatchObject({ selector: 'agent.type == "edge"', priority: 4, settling: true, findings: [] });
+	expect(changed).toMatchObject({
+		group: { selector: 'agent.type == "edge"', priority: 4, settling: true, findings: [] },
+		planned: [],
+	});
 	const [agent] = await stage.agents(1);
 	const add = await stage.call('addGroupAgents', { params: { group: 'edge' }, body: { agents: [agent] } });
 	expect([add.status, add.body.code]).toEqual([409, 'group-dynamic']);
 	expect(await stage.must('updateGroup', { params: { group: 'edge' }, body: { selector: '' } })).toMatchObject({
-		...{ selector: null, settling: false },
+		group: { selector: null, settling: false },
 	});
 	const { items } = await stage.must('listAudit', {});
 	const actions = items.map(({ action }: { action: string }) => action);

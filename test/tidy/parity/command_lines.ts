@@ -28,6 +28,7 @@ export const commandLines: Readonly<Partial<Record<OperationId, string>>> = {
 	getGroup: 'groups show web',
 	previewGroup: 'groups preview web --priority 5',
 	updateGroup: 'groups update web --priority 5',
+	resumeEnrolment: 'groups resume-enrolment web',
 	deleteGroup: 'groups delete web',
 	restoreGroup: 'groups restore web',
 	addGroupAgents: `groups add web ${id}`,

@@ -9,6 +9,7 @@ import {
 	groupPreview,
 	groupPreviewInput,
 	groupsQuery,
+	groupUpdate,
 	membershipChange,
 } from '../groups.js';
 import { page, type Route, route } from './route.js';
@@ -42,11 +43,18 @@ export const fleetRoutes = {
 	updateGroup: route('PUT', '/groups/:group', {
 		tag: 'Groups',
 		role: 'Operator',
-		summary: 'Change the selector or the priority of a group',
+		summary: 'Change the selector, the priority or the default version of a group',
 		params: inGroup,
 		body: groupChange,
-		answers: { 200: group },
-		errors: ['not-found', 'group-not-a-target', 'group-deleted', 'selector-invalid'],
+		answers: { 200: groupUpdate },
+		errors: [
+			'not-found',
+			'group-not-a-target',
+			'group-deleted',
+			'selector-invalid',
+			'version-not-published',
+			'rollout-active',
+		],
 	}),
 	previewGroup: route('POST', '/group-previews', {
 		tag: 'Groups',
@@ -71,6 +79,14 @@ export const fleetRoutes = {
 		params: inGroup,
 		answers: { 200: group },
 		errors: ['not-found'],
+	}),
+	resumeEnrolment: route('POST', '/groups/:group/enrolment/resume', {
+		tag: 'Groups',
+		role: 'Operator',
+		summary: 'Let newcomers of a group be given its default again after its enrolment gate fired',
+		params: inGroup,
+		answers: { 200: group },
+		errors: ['not-found', 'group-not-a-target', 'group-deleted'],
 	}),
 	addGroupAgents: route('POST', '/groups/:group/add', {
 		tag: 'Groups',

@@ -1,4 +1,4 @@
-import type { Group } from '@ampora/api-contract';
+import type { AnswerOf, Group } from '@ampora/api-contract';
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
@@ -17,11 +17,33 @@ const groupText = (group: Group): string =>
 		['connected', group.connected],
 		['selector', group.selector ?? '(static)'],
 		...(group.selector === null ? [] : [['priority', group.priority] as const]),
+		...enrolmentFacts(group),
 		...(group.settling ? [['settling', 'all agents are being looked at'] as const] : []),
 		['rollout under way', group.activeRollout],
 		['created', when(group.createdAt)],
 		...(group.deletedAt === null ? [] : [['deleted', when(group.deletedAt)] as const]),
 	]) + group.findings.map(({ code, message, fix }) => `  ${code}: ${message}\n    ${fix}\n`).join('');
+
+function enrolmentFacts({ name, defaultVersion, enrolment }: Group): (readonly [string, string])[] {
+	if (defaultVersion === null || enrolment === null) return [];
+	const { waiting, watched, judged, bad, stopped, waitsFor } = enrolment;
+	const stop = stopped && `stopped: ${stopped.why}; to go on: ampora groups resume-enrolment ${name}`;
+	return [
+		['default', defaultVersion],
+		['newcomers', `${waiting} waiting, ${watched} being watched, ${bad.length} bad of the last ${judged}`],
+		...(stop || waitsFor ? [['enrolment', stop ?? `waits: ${waitsFor}`] as const] : []),
+		...bad.map(({ agent, why }) => ['bad', `${agent}: ${why}`] as const),
+	];
+}
+
+interface UpdateOptions extends SelectorOptions {
+	/** False: `--no-default`. */
+	readonly default?: string | false;
+	readonly acceptNoWayBack?: boolean;
+}
+
+const plannedText = ({ rollout, group, version, agents }: AnswerOf<'updateGroup'>['planned'][number]): string =>
+	`planned: rollout ${rollout} of ${version} to ${group}, for ${agents} agents that run something else\n  look: ampora rollouts show ${rollout}\n  start: ampora rollouts start ${rollout}\n`;
 
 export function addGroups(program: Command, io: Io): void {
 	const groups = program.command('groups').description('groups of agents, which rollouts go to');
@@ -34,14 +56,33 @@ export function addGroups(program: Command, io: Io): void {
 		}),
 	);
 	withSelector(
-		groups.command('update').description('change the selector or the priority of a group').argument('<group>'),
+		groups
+			.command('update')
+			.description('change the selector, the priority or the default version of a group')
+			.argument('<group>'),
 		'; empty makes the group static, with the members it has',
-	).action(
-		inSession(io, async (session, group: string, { selector, priority }: SelectorOptions) => {
-			const changed = await session.call('updateGroup', { params: { group }, body: { selector, priority } });
-			session.print(changed, groupText);
-		}),
-	);
+	)
+		.option('--default <version>', 'what newcomers are given, as edge@3')
+		.option('--no-default', 'newcomers keep what they run')
+		.option('--accept-no-way-back', 'plan rollouts also to agents that never ran a version they could go back to')
+		.action(
+			inSession(io, async (session, group: string, options: UpdateOptions) => {
+				const { selector, priority, default: named, acceptNoWayBack } = options;
+				const defaultVersion = named === false ? '' : named;
+				const body = { selector, priority, defaultVersion, acceptNoWayBack };
+				const changed = await session.call('updateGroup', { params: { group }, body });
+				session.print(changed, (update) => groupText(update.group) + update.planned.map(plannedText).join(''));
+			}),
+		);
+	groups
+		.command('resume-enrolment')
+		.description('let newcomers be given the default again after the enrolment gate fired')
+		.argument('<group>')
+		.action(
+			inSession(io, async (session, group: string) => {
+				session.print(await session.call('resumeEnrolment', { params: { group } }), groupText);
+			}),
+		);
 	addPreview(groups, io);
 	groups
 		.command('list')

@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzl
 import type { Orm } from '../database.js';
 import {
 	agent,
+	agentGroup,
 	assignment,
 	configuration,
 	configurationVersion,
@@ -181,7 +182,7 @@ export function configurationsOn(db: Orm) {
 		/** What still points to the version, or may point to it again. */
 		async pointersTo(id: VersionId): Promise<VersionPointers> {
 			const n = sql<number>`count(*)::int`;
-			const wayBack = sql`(${rollout.spec} ->> 'rollbackTo' = ${id} or exists (select from ${rolloutTarget} t where t.rollout_id = rollout.id and t.previous_version = ${id}))`;
+			const wayBack = sql`(${rollout.spec} ->> 'rollbackTo' = ${id} or ${rollout.defaultBefore} = ${id} or exists (select from ${rolloutTarget} t where t.rollout_id = rollout.id and t.previous_version = ${id}))`;
 			const undoable = and(inArray(rollout.state, [...activeStates, ...undoableStates]), isNull(rollout.rolledBackBy));
 			const provenBy = or(eq(agent.provenVersion, id), eq(agent.previousProvenVersion, id));
 			const counted = async (rows: PromiseLike<{ n: number }[]>) => (await rows)[0]?.n ?? 0;
@@ -190,6 +191,7 @@ export function configurationsOn(db: Orm) {
 				provenBy: await counted(db.select({ n }).from(agent).where(provenBy)),
 				waysBack: await counted(db.select({ n }).from(rollout).where(and(undoable, wayBack))),
 				rollouts: await counted(db.select({ n }).from(rollout).where(eq(rollout.versionId, id))),
+				defaults: await counted(db.select({ n }).from(agentGroup).where(eq(agentGroup.defaultVersion, id))),
 			};
 		},
 
@@ -213,6 +215,8 @@ export interface VersionPointers {
 	readonly waysBack: number;
 	/** Rollouts that rolled it out, ended ones too: their record names it. */
 	readonly rollouts: number;
+	/** Groups whose newcomers are given it. */
+	readonly defaults: number;
 }
 
 /** States of ended rollouts that can still be rolled back, by a new one. */

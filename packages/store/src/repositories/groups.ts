@@ -1,7 +1,8 @@
-import type { AgentId, GroupId } from '@ampora/runtime';
+import type { EnrolmentState } from '@ampora/rollout';
+import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
 import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
-import { agent, agentGroup, agentSelection, rollout, selectorWork } from '../schema.js';
+import { agent, agentGroup, agentSelection, assignment, enrolment, rollout, selectorWork } from '../schema.js';
 import { ungroupedGroupId } from '../ungrouped.js';
 import { activeStates } from './configurations.js';
 import { anyOf } from './drizzle.js';
@@ -20,6 +21,12 @@ export interface GroupRow {
 	readonly priority: number;
 	/** All agents are being looked at after a change. */
 	readonly settling: boolean;
+	/** What newcomers are given; null: they keep what they run. */
+	readonly defaultVersion: VersionId | null;
+	readonly enrolment: EnrolmentState | null;
+	/** Members that wait for the default, those being watched with it among them. */
+	readonly awaiting: number;
+	readonly watched: number;
 }
 
 /** Agents that the selectors of two groups match. */
@@ -55,6 +62,10 @@ export function groupsOn(db: Orm) {
 				selector: agentGroup.selector,
 				priority: agentGroup.priority,
 				settling: sql<boolean>`agent_group.sweep is not null`,
+				defaultVersion: sql<VersionId | null>`${agentGroup.defaultVersion}`,
+				enrolment: agentGroup.enrolment,
+				awaiting: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId} and a.enrolment_due_at is not null)`,
+				watched: sql<number>`(select count(*)::int from ${enrolment} e join ${agent} a on a.id = e.agent_id where e.group_id = ${groupId} and a.enrolment_due_at is not null)`,
 				agents: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId})`,
 				connected: sql<number>`(select count(a.gateway)::int from ${agent} a where a.group_id = ${groupId})`,
 				activeRollout: sql<
@@ -73,8 +84,14 @@ export function groupsOn(db: Orm) {
 			await db.insert(agentGroup).values({ id, name });
 		},
 
-		/** Sets them, and has all agents looked at: evaluated when the selector is another, only decided anew otherwise. */
-		async setSelector(id: GroupId, { selector, priority }: Pick<GroupRow, 'selector' | 'priority'>): Promise<void> {
+		/**
+		 * Sets them, and has all agents looked at: evaluated when the selector is another, only decided anew otherwise. `holds`: whom that
+		 * moves is not given the default of its new group by it.
+		 */
+		async setSelector(
+			id: GroupId,
+			{ selector, priority, holds }: Pick<GroupRow, 'selector' | 'priority'> & { readonly holds: boolean },
+		): Promise<void> {
 			const other = sql`${agentGroup.selector} is distinct from ${selector}::text`;
 			await db
 				.update(agentGroup)
@@ -84,8 +101,66 @@ export function groupsOn(db: Orm) {
 					sweep: sql`case when ${selector}::text is null then null when ${other} or sweep = 'evaluate' then 'evaluate' else 'decide' end`,
 					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
 					sweepAfter: null,
+					sweepHolds: holds,
 				})
 				.where(eq(agentGroup.id, id));
+		},
+
+		/** Every group with a default, by id, with how many members it has. */
+		async defaults(): Promise<ReadonlyMap<GroupId, { readonly versionId: VersionId; readonly members: number }>> {
+			const rows = await db
+				.select({
+					id: sql<GroupId>`agent_group.id`,
+					versionId: sql<VersionId>`${agentGroup.defaultVersion}`,
+					members: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId})`,
+				})
+				.from(agentGroup)
+				.where(and(isNotNull(agentGroup.defaultVersion), isNull(agentGroup.deletedAt)))
+				.orderBy(asc(agentGroup.id));
+			return new Map(rows.map(({ id, ...row }) => [id, row]));
+		},
+
+		/** Members that are assigned something else, or nothing. */
+		async notAssigned(id: GroupId, versionId: VersionId): Promise<number> {
+			const other = sql`${assignment.versionId} is distinct from ${versionId}`;
+			const [row] = await db
+				.select({ n: sql<number>`count(*)::int` })
+				.from(agent)
+				.leftJoin(assignment, eq(assignment.agentId, agent.id))
+				.where(and(eq(agent.groupId, id), other));
+			return row?.n ?? 0;
+		},
+
+		/** From now on newcomers are given it, and members that are assigned something else wait for it; null: nobody waits any more. */
+		async setDefault(id: GroupId, versionId: VersionId | null): Promise<void> {
+			await db.update(agentGroup).set({ defaultVersion: versionId }).where(eq(agentGroup.id, id));
+			const other = sql`not exists (select from ${assignment} s where s.agent_id = agent.id and s.version_id = ${versionId})`;
+			await db
+				.update(agent)
+				.set({ enrolmentDueAt: versionId === null ? null : sql`clock_timestamp()` })
+				.where(and(eq(agent.groupId, id), versionId === null ? isNotNull(agent.enrolmentDueAt) : other));
+		},
+
+		/** The default that the completion of this rollout replaced is the group's again, unless it has another one by now. */
+		async undoDefault(rolloutId: string): Promise<void> {
+			const before = sql`case when r.default_before = r.version_id then null else r.default_before end`;
+			await db.execute(sql`update ${agentGroup} set default_version = ${before}
+				from ${rollout} r where r.id = ${rolloutId} and agent_group.id = r.group_id and default_version = r.version_id`);
+		},
+
+		/** Locked until the end of the transaction. */
+		async enrolmentForChange(id: GroupId): Promise<EnrolmentState | null> {
+			const [row] = await db
+				.select({ enrolment: agentGroup.enrolment })
+				.from(agentGroup)
+				.where(eq(agentGroup.id, id))
+				.for('no key update');
+			return row?.enrolment ?? null;
+		},
+		/** What the keeper decided meanwhile has no effect. */
+		async setEnrolment(id: GroupId, state: EnrolmentState): Promise<void> {
+			const enrolmentSeq = sql`${agentGroup.enrolmentSeq} + 1`;
+			await db.update(agentGroup).set({ enrolment: state, enrolmentSeq }).where(eq(agentGroup.id, id));
 		},
 
 		/** Of agents that are in a dynamic group or in none. */
@@ -158,6 +233,7 @@ export function groupsOn(db: Orm) {
 					sweep: sql`case when selector is not null then 'evaluate' end`,
 					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
 					sweepAfter: null,
+					sweepHolds: true,
 				})
 				.where(eq(agentGroup.id, id));
 		},
@@ -185,7 +261,10 @@ export function groupsOn(db: Orm) {
 			if (moving.length === 0) return 0;
 			await db
 				.update(agent)
-				.set({ groupId: to })
+				.set({
+					groupId: to,
+					enrolmentDueAt: sql`case when (select default_version from ${agentGroup} where id = ${to}) is not null then clock_timestamp() end`,
+				})
 				.where(
 					anyOf(
 						agent.id,

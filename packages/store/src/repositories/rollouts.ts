@@ -45,6 +45,8 @@ export interface NewRollout {
 	readonly idempotencyKey: string | null;
 	readonly traceparent: string | null;
 	readonly onlyAgents: readonly string[] | null;
+	/** Once it has completed, its version is the default of the group. */
+	readonly setsDefault: boolean;
 	readonly waitsFor: string | null;
 	/** May its assignments be offered from the first moment on. */
 	readonly offers: 'open' | 'closed';

@@ -65,13 +65,19 @@ export const selectionOn = (db: Orm) => ({
 			.limit(limit);
 	},
 
-	/** What each group was last brought to: the version of its latest completed rollout. */
+	/** What newcomers of each group would run: its default, else the version of its latest completed rollout. */
 	async versionsOf(groupIds: readonly GroupId[]): Promise<ReadonlyMap<GroupId, VersionId>> {
 		const rows = await db
 			.selectDistinctOn([rollout.groupId], { groupId: rollout.groupId, versionId: rollout.versionId })
 			.from(rollout)
 			.where(and(anyOf(rollout.groupId, groupIds, 'uuid'), eq(rollout.state, 'Completed')))
 			.orderBy(rollout.groupId, desc(rollout.endedAt));
-		return new Map(rows.map(({ groupId, versionId }) => [groupId as GroupId, versionId as VersionId]));
+		const defaults = await db
+			.select({ groupId: agentGroup.id, versionId: agentGroup.defaultVersion })
+			.from(agentGroup)
+			.where(and(anyOf(agentGroup.id, groupIds, 'uuid'), isNotNull(agentGroup.defaultVersion)));
+		return new Map(
+			[...rows, ...defaults].map(({ groupId, versionId }) => [groupId as GroupId, versionId as VersionId]),
+		);
 	},
 });
