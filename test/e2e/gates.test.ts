@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { shortWindows } from '../support/stack/campaign.js';
-import { collectorConfig, hashesOf, offersOf, onMonotonicClock, reconnectUntil, useStage } from './stage.js';
+import { hashesOf, offersOf, onMonotonicClock, reconnectUntil, useStage } from './stage.js';
 
 // Three groups, so that no rollout meets what another left.
 const rejecting = { from: 0, to: 250 };
@@ -8,17 +8,9 @@ const sickening = { from: 250, to: 350 };
 const returning = { from: 350, to: 450 };
 const stage = useStage({ agents: returning.to, gateways: 2, engines: 2, seed: 31 });
 
-/** A group of these agents, all of which have proved v1 of their configuration; answers v2. */
-async function prepare(name: string, { from, to }: { from: number; to: number }): Promise<string> {
-	const { campaign, uids } = stage();
-	await campaign.group(name, await uids(from, to));
-	await campaign.baseline(name, await campaign.publish(name, collectorConfig(`${name}-v1`)));
-	return campaign.publish(name, collectorConfig(`${name}-v2`));
-}
-
 test('a step of 250 stops at the 51st rejection, and the agents not yet pushed never get the version', async () => {
 	const { fleet, campaign } = stage();
-	const version = await prepare('rejecting', rejecting);
+	const version = await stage().prepare('rejecting', rejecting);
 	const maxInFlight = 20;
 	const rejects = { kind: 'failed', error: 'unknown exporter "debug/rejecting-v2"', afterMs: 150 } as const;
 	await fleet.rules([
@@ -56,7 +48,7 @@ test('a step of 250 stops at the 51st rejection, and the agents not yet pushed n
 
 test('a version that is applied and unhealthy one fifth into the first dwell is stopped in the first step', async () => {
 	const { fleet, campaign } = stage();
-	const version = await prepare('sickening', sickening);
+	const version = await stage().prepare('sickening', sickening);
 	await fleet.rules([{ contains: 'debug/sickening-v2', outcome: { kind: 'unhealthy', afterMs: 2_000 } }]);
 	const rollout = await campaign.start({
 		group: 'sickening',
@@ -81,7 +73,7 @@ test('a version that is applied and unhealthy one fifth into the first dwell is 
 
 test('onGate rollback: every touched agent ends on its previous version, those offline at the time included', async () => {
 	const { fleet, campaign, uids } = stage();
-	const version = await prepare('returning', returning);
+	const version = await stage().prepare('returning', returning);
 	const before = await hashesOf(fleet, 'returning-v1');
 	const after = await hashesOf(fleet, 'returning-v2');
 	expect(after.size).toBe(0);

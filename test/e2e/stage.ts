@@ -23,6 +23,8 @@ export interface Stage {
 	readonly campaign: Campaign;
 	/** Instance uids of agents, by index; all when absent. */
 	uids(from?: number, to?: number): Promise<string[]>;
+	/** A group of these agents, all of which have proved v1 of their configuration; answers v2. */
+	prepare(group: string, agents: { readonly from: number; readonly to: number }): Promise<string>;
 }
 
 const connectsPerSecond = 500;
@@ -62,11 +64,15 @@ async function setUp(options: StageOptions, ends: (() => Promise<void>)[], keepL
 	await fleet.add({ count: agents, heartbeatMs, attributes });
 	await fleet.launch(connectsPerSecond);
 	await fleet.until(({ connected }) => connected === agents, 60_000);
-	return {
-		...{ stack, servers, fleet },
-		campaign: new Campaign(stack.api),
-		uids: async (from = 0, to = agents) => (await fleet.agents({ from, to })).map(({ instanceUid }) => instanceUid),
+	const campaign = new Campaign(stack.api);
+	const uids: Stage['uids'] = async (from = 0, to = agents) =>
+		(await fleet.agents({ from, to })).map(({ instanceUid }) => instanceUid);
+	const prepare: Stage['prepare'] = async (group, { from, to }) => {
+		await campaign.group(group, await uids(from, to));
+		await campaign.baseline(group, await campaign.publish(group, collectorConfig(`${group}-v1`)));
+		return campaign.publish(group, collectorConfig(`${group}-v2`));
 	};
+	return { stack, servers, fleet, campaign, uids, prepare };
 }
 
 /** A collector's configuration that tells its version: rules of a fleet name it by `debug/<version>`. */

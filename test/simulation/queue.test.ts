@@ -2,14 +2,12 @@
 // Each feature is taken out once, and its scenario has to fail then.
 import type { Flaws } from '@ampora/store/testing';
 import { describe, expect, test } from 'vitest';
-import { always, handedWhileClosed } from '../support/judgements.js';
+import { always, expectNothing, handedWhileClosed } from '../support/judgements.js';
 import { Directed } from './directed.js';
 
 /** Until a tick decided, and a gateway lets nothing of it out any more (R1). */
 const graceMs = 2_100;
 const told = (text: string) => `# next\n# ${text}`;
-const nothing = (wrong: readonly string[]) => expect(wrong, wrong.join('\n')).toEqual([]);
-
 /** Two are to follow a rollout that is under way: the newer one does, when it has ended. */
 async function takesItsTurn(flaws?: Flaws): Promise<void> {
 	const on = await Directed.set({ agents: 8, ...(flaws && { flaws }) });
@@ -20,11 +18,11 @@ async function takesItsTurn(flaws?: Flaws): Promise<void> {
 	expect(on.rollout(second).state).toBe('Cancelled');
 	await on.until('the newer one is handed out', () => on.handed(told('1')).length > 0);
 	const { endedAtMs } = on.rollout(first);
-	nothing(handedWhileClosed(on.handed(told('1')), [{ ...always, untilMs: endedAtMs ?? always.untilMs }]));
+	expectNothing(handedWhileClosed(on.handed(told('1')), [{ ...always, untilMs: endedAtMs ?? always.untilMs }]));
 	expect(on.rollout(first).state).toBe('Completed');
 	await on.untilState(third, 'Completed');
 	expect(on.count(third, 'Applied')).toBe(8);
-	nothing(handedWhileClosed(on.handed(told('0')), [always]));
+	expectNothing(handedWhileClosed(on.handed(told('0')), [always]));
 	await on.expectRest();
 }
 
@@ -36,7 +34,7 @@ async function makesWay(busy: 'queue' | 'supersede'): Promise<void> {
 	const fromMs = on.world.servers.state.nowMs() + graceMs;
 	const second = await on.follow(0, busy);
 	await on.until('half of them have the other one', () => on.count(second, 'Applied') === 6);
-	nothing(handedWhileClosed(on.handed('new version'), [{ ...always, fromMs }]));
+	expectNothing(handedWhileClosed(on.handed('new version'), [{ ...always, fromMs }]));
 	expect(on.rollout(first).state).toBe('Superseded');
 	await on.ask(second, { kind: 'rollback' });
 	await on.untilState(second, 'RolledBack');

@@ -1,12 +1,10 @@
 // Agents that were away to the end, and come back. The same once more without the tail: it has to fail.
 import type { RolloutSpec } from '@ampora/rollout';
 import { describe, expect, test } from 'vitest';
-import { crowds, leftOut } from '../support/judgements.js';
+import { crowds, expectNothing, leftOut } from '../support/judgements.js';
 import { Directed } from './directed.js';
 
 const away = 4;
-const nothing = (wrong: readonly string[]) => expect(wrong, wrong.join('\n')).toEqual([]);
-
 /** Four of ten come back after the end: they are handed the version, one after the other. */
 async function reachesThem(feature: Partial<RolloutSpec>): Promise<void> {
 	const on = await Directed.set({
@@ -25,8 +23,8 @@ async function reachesThem(feature: Partial<RolloutSpec>): Promise<void> {
 	await on.until('they are back', () => late.every(({ connected }) => connected));
 	await on.world.runFor(30_000);
 	const back = late.map(({ index }) => ({ agent: index, atMs: backAtMs }));
-	nothing(leftOut(back, on.handed('new version')));
-	nothing(crowds(on.heard('new version'), () => 'the group', 1));
+	expectNothing(leftOut(back, on.handed('new version')));
+	expectNothing(crowds(on.heard('new version'), () => 'the group', 1));
 	expect(on.rollout(id).state).toBe('Completed');
 	expect(on.count(id, 'Applied')).toBe(10);
 	await on.expectRest();

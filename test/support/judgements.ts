@@ -1,5 +1,8 @@
 // What is wrong with what agents saw, in words; nothing said: it is as it should be. Simulated worlds and real services are judged alike.
+import { expect } from 'vitest';
 import type { FleetEvent } from './fleet/ledger.js';
+
+export const expectNothing = (wrong: readonly string[]) => expect(wrong, wrong.join('\n')).toEqual([]);
 
 /** An agent was handed a version. */
 export interface Handed {
@@ -47,4 +50,18 @@ export function crowds(
 		agents.add(event.agent);
 		return agents.size > most ? [`${agents.size} agents of ${domain} had it at once without an answer`] : [];
 	});
+}
+
+/** The agents reached by the end of each step are of the domains in proportion: each has its share, rounded up or down. */
+export function uneven(agents: readonly { readonly domain: string; readonly step: number }[], steps: number): string[] {
+	const domains = [...new Set(agents.map(({ domain }) => domain))];
+	return Array.from({ length: steps }, (_, last) => last).flatMap((last) =>
+		domains.flatMap((domain) => {
+			const of = agents.filter((agent) => agent.domain === domain);
+			const held = of.filter(({ step }) => step <= last).length;
+			const share = (of.length * agents.filter(({ step }) => step <= last).length) / agents.length;
+			if (Math.floor(share) <= held && held <= Math.ceil(share)) return [];
+			return [`${held} agents of ${domain} up to step ${last}, their share is ${share}`];
+		}),
+	);
 }
