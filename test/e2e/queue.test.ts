@@ -119,8 +119,9 @@ test('agents that were deferred are handed the version when they return, one aft
 	const without = await comesLate('without', 5, { deferFor: '0s' });
 	const late = await comesLate('late', 4, { maxInFlight: 1 });
 	const [lost, back] = [await without.comeBack(), await late.comeBack()];
-	const done = await campaign.until(late.id, ({ states }) => states.Applied === size);
-	expect(done).toMatchObject({ state: 'Completed', states: { Deferred: 0 } });
+	await expect
+		.poll(() => campaign.get(late.id), { timeout: 30_000 })
+		.toMatchObject({ state: 'Completed', states: { Applied: size, Deferred: 0 } });
 
 	expectNothing(leftOut(back, await offersOf(fleet, 'late-v2')));
 	expect(leftOut(lost, await offersOf(fleet, 'without-v2'))).toHaveLength(lost.length);
