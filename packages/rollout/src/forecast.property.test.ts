@@ -115,7 +115,7 @@ describe('a forecast', () => {
 			}),
 			{ numRuns: 100 },
 		);
-	});
+	}, 120_000);
 
 	it('stays what happens when agents join and leave: joiners come last, leavers are skipped, nobody changes places', () => {
 		fc.assert(
