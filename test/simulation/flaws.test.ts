@@ -10,6 +10,8 @@ test.each([
 	['the pause at admission', { ignoreOffers: true }, 'R1'],
 	['the withdrawal at pause', { skipWithdrawal: true }, 'R1'],
 	['windows and freezes', { ignoreCalendar: true }, 'R1'],
+	['a word for a metrics server that is away', { blameSilentServer: true }, 'R5 (metric gates)'],
+	['what the metrics server says', { flatteredByServer: true }, 'R5 (metric gates)'],
 	['the epoch of a release', { ignoreReleaseEpoch: true }, 'D4'],
 ] as const)('without %s a checker speaks up', async (_, flaws, invariant) => {
 	const broken: string[] = [];

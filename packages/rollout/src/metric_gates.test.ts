@@ -6,7 +6,7 @@ import { dueMetricGates } from './metric_gates.js';
 import { judgeSample, type MetricAnswer, metricQuery } from './metric_samples.js';
 import { resolveMetricGate } from './metric_spec.js';
 import { resolveSpec, type SpecInput, validateSpec } from './spec.js';
-import { RolloutWorld } from './testing/world.js';
+import { keepsSilent, RolloutWorld } from './testing/world.js';
 
 const gate = resolveMetricGate({
 	name: 'points',
@@ -90,6 +90,15 @@ describe('a metric gate', () => {
 		expect(run(world, verdict)).toBe(asked);
 		expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'] });
 		expect(dueMetricGates(world.rollout)).toEqual([]);
+	});
+
+	it('asks nothing about a step that is over', () => {
+		const world = started();
+		run(world, null, () => world.count('Applied') === 5);
+		for (const agent of world.agents.values()) if (agent.assignment?.rolloutId == null) agent.behaviour = keepsSilent;
+		run(world, 'pass', () => world.rollout.currentStep === 1);
+		expect(run(world, 'fail', () => world.rollout.observedMs > 240_000)).toBe(0);
+		expect(world.rollout).toMatchObject({ state: 'InProgress', currentStep: 1 });
 	});
 
 	it('looks anew after a resume', () => {

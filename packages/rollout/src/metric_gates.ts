@@ -28,12 +28,13 @@ export interface MetricAsk extends Pick<MetricResult, 'gate' | 'stage' | 'dueMs'
 	readonly step: number;
 }
 
-/** What the metrics server is to be asked now; nothing while paused, or while our own side cannot hear (R12). */
+/** What the metrics server is to be asked now; nothing while paused, while our own side cannot hear (R12), or about a step that is over. */
 export function dueMetricGates(rollout: Rollout): readonly MetricAsk[] {
 	if (rollout.state !== 'InProgress' || isHeld(rollout)) return [];
+	const now = rollout.baking ? bakeStage : rollout.currentStep;
 	return gatesOf(rollout).flatMap((spec) => {
 		const watch = rollout.metricWatches?.[spec.name];
-		if (watch === undefined || watch.notApplicable || watch.dueMs > rollout.observedMs) return [];
+		if (watch?.stage !== now || watch.notApplicable || watch.dueMs > rollout.observedMs) return [];
 		const { stage, dueMs } = watch;
 		return [{ gate: spec.name, stage, dueMs, spec, step: (rollout.currentStep ?? 0) + 1 }];
 	});

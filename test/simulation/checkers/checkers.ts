@@ -1,6 +1,7 @@
 import { CalendarHistory } from './calendar.js';
 import type { AssignmentRow, DatabaseView } from './database_view.js';
 import * as dispatch from './dispatch.js';
+import { metricGates } from './metrics.js';
 import { AssignmentHistory, type Check, type Checked, type Observation, StandingHistory } from './observation.js';
 import * as rollout from './rollout.js';
 
@@ -41,6 +42,7 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	R3: rollout.R3,
 	R4: rollout.R4,
 	R5: rollout.R5,
+	'R5 (metric gates)': metricGates(),
 	R6: rollout.R6,
 	R7: rollout.R7,
 	R8: rollout.R8,

@@ -1,5 +1,5 @@
 import type { DeliveryOutcome, DispatchEnvelope, OwnershipClaim } from '@ampora/dispatch';
-import type { Decision } from '@ampora/rollout';
+import type { Decision, MetricAnswer } from '@ampora/rollout';
 import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
 import type {
 	AgentReport,
@@ -57,6 +57,19 @@ export type Observation =
 			readonly kind: 'dispatched';
 			readonly envelope: DispatchEnvelope;
 			readonly outcomes: readonly DeliveryOutcome[] | null;
+	  }
+	/** The metrics server answered a gate. */
+	| {
+			readonly kind: 'measured';
+			readonly rolloutId: RolloutId;
+			readonly gate: string;
+			/** The same query about those that wait for their push is `control`; who is changed, and how many, is `cohort`. */
+			readonly about: 'changed' | 'control' | 'cohort';
+			/** The instant that was asked about, by the database's clock. */
+			readonly atMs: number;
+			/** When it was asked, virtual ms. */
+			readonly askedAtMs: number;
+			readonly answer: MetricAnswer;
 	  }
 	/** Once every few virtual seconds, and after every event of which nothing else is said. */
 	| { readonly kind: 'looked' };

@@ -1,6 +1,7 @@
 import { createEngine } from '@ampora/rollout-engine';
 import type { SimNetwork } from './backplane.js';
 import type { Servers } from './database.js';
+import type { SimMetrics } from './metrics_server.js';
 import type { Schedule } from './schedule.js';
 import { type EngineEars, silentEngineTelemetry } from './silent.js';
 import { SimProcess } from './sim_process.js';
@@ -10,6 +11,7 @@ export interface EngineDeps extends EngineEars {
 	readonly schedule: Schedule;
 	readonly servers: Servers;
 	readonly network: SimNetwork;
+	readonly metrics: SimMetrics;
 	readonly chance: Stream;
 	readonly leaseTtlMs: number;
 	readonly onDeath: (process: SimProcess) => void;
@@ -31,13 +33,14 @@ export class SimEngine {
 	}
 
 	#begin(): SimProcess {
-		const { schedule, servers, network, chance, leaseTtlMs, onDeath } = this.deps;
+		const { schedule, servers, network, metrics, chance, leaseTtlMs, onDeath } = this.deps;
 		const process = new SimProcess(`engine-${this.index + 1}`, schedule, onDeath);
 		const engine = createEngine(
 			{
 				store: servers.engineStore(process),
 				directory: servers.directoryOf(process),
 				backplane: network.of(process),
+				metrics: metrics.serverOf(process),
 				clock: process.clock,
 				random: chance,
 				telemetry: silentEngineTelemetry(this.deps),

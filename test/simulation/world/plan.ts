@@ -2,6 +2,7 @@ import type { GateName, GateSpec, RolloutSpec, Strategy } from '@ampora/rollout'
 import type { Outcome } from '../../support/fleet/outcome.js';
 import type { AgentPlan } from './agents.js';
 import { type CalendarPlan, planCalendar } from './calendar_plan.js';
+import { type MetricPlan, planMetrics } from './metric_plan.js';
 import { type Stream, Streams } from './streams.js';
 
 /** What may go wrong, and how often; a seed takes some of them. */
@@ -72,6 +73,8 @@ export interface WorldPlan {
 	readonly rollouts: readonly RolloutPlan[];
 	readonly followers?: readonly FollowerPlan[];
 	readonly calendar?: CalendarPlan | null;
+	/** Gates that every rollout but the baseline has, and what the metrics server says; null: none. */
+	readonly metrics?: MetricPlan | null;
 	readonly faults: FaultPlan;
 	/** Mean virtual ms between two commands of an operator. */
 	readonly commandEveryMs: number;
@@ -96,24 +99,29 @@ export function planWorld(seed: number): WorldPlan {
 	const count = agentCount(chance);
 	const badShare = chance.pick([0, 0, 0.05, 0.15, 0.4, 0.9]);
 	const second = chance.chance(0.25) && count >= 6 ? Math.floor(count / 3) : 0;
-	return pace(seed, {
+	return measured(
 		seed,
-		gateways: chance.whole(2, 3),
-		engines: 2,
-		leaseTtlMs: chance.pick([3_000, 6_000]),
-		gatewayTtlMs: chance.pick([5_000, 10_000]),
-		agents: Array.from({ length: count }, (_, index) => planAgent(chance, index)),
-		outcomes: Array.from({ length: count }, () => (chance.chance(badShare) ? badOutcome(chance) : goodOutcome(chance))),
-		secondGroup: second,
-		baseline: chance.chance(0.7),
-		rollouts: planRollouts(chance, second > 0),
-		// With a stream of their own, so that the rest of a seed's world is what it was without them.
-		followers: planFollowers(new Streams(seed).named('followers')),
-		calendar: planCalendar(new Streams(seed).named('calendar')),
-		faults: planFaults(chance),
-		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
-		nervous: chance.pick([0, 0, 0.1, 0.4]),
-	});
+		pace(seed, {
+			seed,
+			gateways: chance.whole(2, 3),
+			engines: 2,
+			leaseTtlMs: chance.pick([3_000, 6_000]),
+			gatewayTtlMs: chance.pick([5_000, 10_000]),
+			agents: Array.from({ length: count }, (_, index) => planAgent(chance, index)),
+			outcomes: Array.from({ length: count }, () =>
+				chance.chance(badShare) ? badOutcome(chance) : goodOutcome(chance),
+			),
+			secondGroup: second,
+			baseline: chance.chance(0.7),
+			rollouts: planRollouts(chance, second > 0),
+			// With a stream of their own, so that the rest of a seed's world is what it was without them.
+			followers: planFollowers(new Streams(seed).named('followers')),
+			calendar: planCalendar(new Streams(seed).named('calendar')),
+			faults: planFaults(chance),
+			commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
+			nervous: chance.pick([0, 0, 0.1, 0.4]),
+		}),
+	);
 }
 
 /** What a world adds to how fast and how strictly its rollouts go, by a chance of its own: the rest of a seed stays what it was. */
@@ -134,6 +142,22 @@ function pace(seed: number, plan: WorldPlan): WorldPlan {
 		return { ...rollout, spec: { ...rollout.spec, spreadBy, progressDeadlineMs, gates: judged } };
 	});
 	return { ...plan, agents, rollouts };
+}
+
+/** Metric gates, with a chance of their own as well. */
+function measured(seed: number, plan: WorldPlan): WorldPlan {
+	const metrics = planMetrics(new Streams(seed).named('metrics'));
+	if (metrics === null) return plan;
+	const withGates = <Planned extends RolloutPlan>(rollout: Planned): Planned => ({
+		...rollout,
+		spec: { ...rollout.spec, metricGates: metrics.gates },
+	});
+	return {
+		...plan,
+		metrics,
+		rollouts: plan.rollouts.map(withGates),
+		...(plan.followers && { followers: plan.followers.map(withGates) }),
+	};
 }
 
 function agentCount(chance: Stream): number {

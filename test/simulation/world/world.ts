@@ -19,6 +19,7 @@ import { Servers } from './database.js';
 import { SimEngine } from './engines.js';
 import { Faults } from './faults.js';
 import { SimGateway } from './gateways.js';
+import { type MetricFlaws, SimMetrics } from './metrics_server.js';
 import { People } from './people.js';
 import type { FollowerPlan, RolloutPlan, WorldPlan } from './plan.js';
 import { Schedule } from './schedule.js';
@@ -28,7 +29,7 @@ import { Trace } from './trace.js';
 
 export interface WorldOptions {
 	/** Safety checks left out, to see that somebody notices. */
-	readonly flaws?: Flaws & DirectoryFlaws;
+	readonly flaws?: Flaws & DirectoryFlaws & MetricFlaws;
 	/** Nobody watches the invariants: the test looks itself at what comes of a check that is left out. */
 	readonly unwatched?: boolean;
 	/** How many lines of the trace are kept for reading. */
@@ -96,6 +97,11 @@ export class World {
 		});
 		this.network = new SimNetwork(schedule, streams.named('network'));
 		const onDeath = (process: SimProcess) => this.#died(process);
+		const metrics = new SimMetrics({
+			...{ schedule, chance: streams.named('metrics server'), plan: plan.metrics ?? null, flaws: options.flaws ?? {} },
+			cohorts: (rolloutId) => this.#cohorts(rolloutId),
+			observe: (seen) => this.observe(seen),
+		});
 		const shared = { schedule, servers: this.servers, network: this.network, onDeath };
 		this.gateways = Array.from(
 			{ length: plan.gateways },
@@ -107,6 +113,7 @@ export class World {
 			(_, index) =>
 				new SimEngine(index, {
 					...shared,
+					metrics,
 					chance: streams.named(`engine ${index}`),
 					leaseTtlMs: plan.leaseTtlMs,
 					rolloutFailed: (error) => {
@@ -235,6 +242,7 @@ export class World {
 	}
 
 	observe(seen: Observation): void {
+		if (seen.kind === 'measured') this.trace.line(`metrics server says ${JSON.stringify(seen)}`);
 		if (seen.kind === 'claimed') this.#remember(seen.decisions);
 		if (!this.options.unwatched) this.checkers.check(seen);
 		if (seen.kind === 'committed') this.#unsettle(seen);
@@ -281,6 +289,12 @@ export class World {
 			const { agentId, offeredHash, seq } = decision.offer;
 			this.#permitted.set(`${agentId} ${Buffer.from(offeredHash).toString('hex')}`, seq);
 		}
+	}
+
+	#cohorts(rolloutId: RolloutId): { readonly changed: number; readonly control: number } {
+		const targets = [...(this.servers.view.rollout(rolloutId)?.targets.values() ?? [])];
+		const count = (state: string) => targets.filter(({ target }) => target.state === state).length;
+		return { changed: count('Applied'), control: count('Pending') };
 	}
 
 	#behaviour(): Behaviour {
