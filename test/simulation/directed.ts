@@ -4,7 +4,7 @@ import type { Flaws } from '@ampora/store/testing';
 import { expect } from 'vitest';
 import type { FleetEvent } from '../support/fleet/ledger.js';
 import type { Outcome } from '../support/fleet/outcome.js';
-import type { Handed } from '../support/judgements.js';
+import type { Handed, Place } from '../support/judgements.js';
 import type { AssignmentRow } from './checkers/database_view.js';
 import type { WorldPlan } from './world/plan.js';
 import { World } from './world/world.js';
@@ -20,13 +20,15 @@ export interface Directions {
 	readonly asleep?: Readonly<Record<number, number>>;
 	/** The failure domain each agent tells as its attribute `zone`. */
 	readonly zone?: (index: number) => string;
+	/** Attributes that identify agents. */
+	readonly identity?: readonly string[];
 	/** A safety check that is left out; the invariants are not watched then. */
 	readonly flaws?: Flaws;
 }
 
 const gate = (thresholdPercent: number, windowMs: number) => ({ thresholdPercent, windowMs });
 
-const calmSpec: Omit<RolloutSpec, 'rollbackTo'> = {
+export const calmSpec: Omit<RolloutSpec, 'rollbackTo'> = {
 	strategy: {
 		kind: 'canary',
 		steps: [
@@ -62,6 +64,7 @@ export class Directed {
 		secondGroup = 0,
 		asleep = {},
 		zone,
+		identity = [],
 		flaws,
 	}: Directions): Promise<Directed> {
 		const own = { ...calmSpec, ...spec };
@@ -87,6 +90,7 @@ export class Directed {
 			...{ commandEveryMs: Number.POSITIVE_INFINITY, nervous: 0 },
 		};
 		const directed = new Directed(new World(plan, { keepLines: 400, ...(flaws && { flaws, unwatched: true }) }));
+		directed.world.servers.state.identityAttributes = identity;
 		await directed.world.prepare();
 		directed.expectSound();
 		return directed;
@@ -144,6 +148,24 @@ export class Directed {
 		const id = agent && this.world.agentId(agent);
 		if (!id) throw new Error(`agent ${index} never came`);
 		return id;
+	}
+
+	/** Where agents are in a rollout; an agent that is not in it under the id it has now has no place. */
+	places(id: RolloutId, indexes: readonly number[]): Place[] {
+		const targets = new Map(this.targets(id).map((target) => [target.agentId, target]));
+		return indexes.map((agent) => ({ agent, rank: targets.get(this.agentId(agent))?.rank ?? null }));
+	}
+
+	/**
+	 * These restart under other uids, and are put where a selector would put them. `unheard`: nobody heard of the end of the former
+	 * process; selectors let them wait then.
+	 */
+	async reborn(indexes: readonly number[], how: { unheard?: boolean } = {}): Promise<void> {
+		const agents = this.world.agents.filter(({ index }) => indexes.includes(index));
+		for (const agent of agents) agent.reborn(500, how);
+		await this.world.runFor(1_000);
+		await this.until('they are back', () => agents.every((agent) => agent.connected && this.world.agentId(agent)));
+		if (!how.unheard) await this.world.join(agents);
 	}
 
 	assignment(index: number): AssignmentRow | null {

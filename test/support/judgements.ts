@@ -33,6 +33,25 @@ export const leftOut = (returned: readonly Handed[], handed: readonly Handed[]):
 		.filter((back) => !handed.some(({ agent, atMs }) => agent === back.agent && atMs >= back.atMs))
 		.map(({ agent }) => `agent ${agent} came back and was never handed it`);
 
+/** Where an agent, by its index, is in the order of a rollout; null: nowhere. */
+export interface Place {
+	readonly agent: number;
+	readonly rank: number | null;
+}
+
+/** Whoever had a place has it still. */
+export const displaced = (before: readonly Place[], after: readonly Place[]): string[] =>
+	before.flatMap(({ agent, rank }) => {
+		const now = after.find((place) => place.agent === agent)?.rank ?? null;
+		return now === rank ? [] : [`agent ${agent} lost its place: it was number ${rank}, now ${now ?? 'none'}`];
+	});
+
+/** An agent is handed it once, under whatever uid. */
+export const handedAgain = (handed: readonly Handed[]): string[] =>
+	handed.flatMap(({ agent }, at) =>
+		handed.findIndex((first) => first.agent === agent) < at ? [`agent ${agent} was handed it again`] : [],
+	);
+
 /** At most so many of a domain have it without having answered; agents of no domain do not count. */
 export function crowds(
 	events: readonly FleetEvent[],

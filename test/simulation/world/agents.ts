@@ -138,6 +138,15 @@ export class SimAgent implements Link {
 		this.agent.restart();
 	}
 
+	/** Restarts under another uid. `unheard`: nothing tells its gateway that the former process is gone. */
+	reborn(backAfterMs: number, { unheard = false } = {}): void {
+		if (unheard) this.#now?.partition(0);
+		if (unheard) this.#now = null;
+		this.cut(backAfterMs);
+		this.process += 1;
+		this.agent.restart(uidOf(this.deps.seed, this.index, this.process));
+	}
+
 	/** The way to its gateway is cut, and the next one it tries is another. */
 	partition(noticedMs: number): void {
 		this.shift += 1;
@@ -200,8 +209,11 @@ export class SimAgent implements Link {
 }
 
 /** Deterministic, and spread over the space of uids as real ones are. */
-function uidOf(seed: number, index: number): InstanceUid {
-	const bytes = createHash('sha256').update(`uid/${seed}/${index}`).digest().subarray(0, 16);
+function uidOf(seed: number, index: number, process = 0): InstanceUid {
+	const bytes = createHash('sha256')
+		.update(`uid/${seed}/${index}${process === 0 ? '' : `/${process}`}`)
+		.digest()
+		.subarray(0, 16);
 	return uidText(bytes);
 }
 

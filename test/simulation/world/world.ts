@@ -3,7 +3,7 @@ import { decodeAgentToServer, defaultMessageLimits, type Frame, messageOf } from
 import { decodeServerToAgent } from '@ampora/opamp/testing';
 import { hasEnded, resolveSpec } from '@ampora/rollout';
 import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
-import { StoreUnavailable } from '@ampora/store';
+import { StoreUnavailable, ungroupedGroupId } from '@ampora/store';
 import type { Flaws } from '@ampora/store/testing';
 import { memoryWorld } from '@ampora/store/testing';
 import { FleetLedger } from '../../support/fleet/ledger.js';
@@ -379,6 +379,15 @@ export class World {
 	async #move(agentId: AgentId, group: 0 | 1): Promise<void> {
 		const groupId = this.groups?.[group];
 		if (groupId) await memoryWorld(this.servers.state).move([agentId], groupId);
+	}
+
+	/** Those that are in no group yet come to the first one. */
+	async join(agents: readonly SimAgent[]): Promise<void> {
+		for (const agent of agents) {
+			const agentId = this.agentId(agent);
+			const row = agentId === null ? undefined : this.servers.state.agents.get(agentId);
+			if (agentId !== null && row?.groupId === ungroupedGroupId) await this.#move(agentId, 0);
+		}
 	}
 
 	/** Late comers join the first group; the others change to the other one. */

@@ -152,8 +152,9 @@ export class FleetAgent implements Beating, Deciding {
 		ledger.emit({ type: 'disconnected', agent: this.index, connection });
 	}
 
-	/** A new process of the same agent: numbers start again and everything is told anew. */
-	restart(): void {
+	/** A new process of the same agent: numbers start again and everything is told anew, under another uid where one is given. */
+	restart(instanceUid = this.instanceUid): void {
+		this.instanceUid = instanceUid;
 		this.#sequence = 0n;
 		this.#startedMs = this.#context.clock.nowMs();
 		this.#cancelTimers();
