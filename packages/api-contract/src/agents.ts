@@ -14,6 +14,7 @@ export const agentsQuery = z.strictObject({
 		.max(200)
 		.optional()
 		.meta({ description: 'Part of hostname, agent type or instance uid, in any case.' }),
+	archived: flag.optional().meta({ description: 'true: those that are archived; otherwise those that are not.' }),
 	sort: agentSort.default('id'),
 	order: z.enum(['asc', 'desc']).default('asc'),
 	...pageQuery,
@@ -50,6 +51,8 @@ export const agentSummary = z
 		answer: assignment.shape.answer.nullable(),
 		/** While connected: now. */
 		lastSeenAt: instant,
+		/** Away for as long as the settings say; null: it is not archived. Its next session brings it back. */
+		archivedAt: instant.nullable(),
 	})
 	.meta({ id: 'AgentSummary' });
 export type AgentSummary = z.infer<typeof agentSummary>;
@@ -119,6 +122,8 @@ export type Agent = z.infer<typeof agent>;
 
 export const fleet = z
 	.object({
+		/** Those that are archived are in none of the other numbers. */
+		archived: z.number().int(),
 		agents: z.number().int(),
 		connected: z.number().int(),
 		healthy: z.number().int(),

@@ -1,5 +1,6 @@
 // What an installation decides for itself. Everything has a default of the product.
 import { z } from 'zod';
+import { duration } from './fields.js';
 import { gateInput, gatesOf } from './rollout_input.js';
 import { gateName } from './rollout_words.js';
 
@@ -36,6 +37,16 @@ export const settings = z
 		gateDefaults: z.array(gateDefault),
 		/** Attributes whose values, taken together, no two agents share: one that comes back under another uid is the one it was. */
 		agentIdentity: identity,
+		/** Agents that are away for so long are archived: out of lists and counts, and no members, until they connect again. */
+		fleetRetention: z.object({
+			unseen: z.string(),
+			unseenMs: z.number().int(),
+			/** After a goodbye. */
+			goodbye: z.string(),
+			goodbyeMs: z.number().int(),
+			/** Somebody set one of them; false: the product's defaults. */
+			changed: z.boolean(),
+		}),
 	})
 	.meta({ id: 'Settings' });
 export type Settings = z.infer<typeof settings>;
@@ -48,9 +59,14 @@ export const settingsChange = z
 		resetGates: z.array(gateName).max(gateName.options.length).optional(),
 		/** In the place of those before. */
 		agentIdentity: identity.optional(),
+		fleetRetention: z.strictObject({ unseen: duration.optional(), goodbye: duration.optional() }).optional(),
+		/** Both become the product's defaults again, before `fleetRetention` is set. */
+		resetRetention: z.boolean().optional(),
 	})
 	.refine(
-		({ gateDefaults = {}, resetGates = [], agentIdentity }) =>
-			Object.keys(gateDefaults).length + resetGates.length > 0 || agentIdentity !== undefined,
-		'name something to change: "gateDefaults", "resetGates" or "agentIdentity"',
+		({ gateDefaults = {}, resetGates = [], agentIdentity, fleetRetention = {}, resetRetention = false }) =>
+			Object.keys(gateDefaults).length + resetGates.length + Object.keys(fleetRetention).length > 0 ||
+			agentIdentity !== undefined ||
+			resetRetention,
+		'name something to change: "gateDefaults", "resetGates", "agentIdentity", "fleetRetention" or "resetRetention"',
 	);

@@ -29,6 +29,7 @@ function toSummary({ agent, group, assignment }: AgentRow, refs: Refs): AgentSum
 		config: refIn(refs, assignment?.versionId),
 		answer: assignment?.answer ?? null,
 		lastSeenAt: (connected ? new Date() : agent.lastSeenAt).toISOString(),
+		archivedAt: agent.archivedAt?.toISOString() ?? null,
 	};
 }
 
@@ -105,7 +106,7 @@ async function toAgent(repositories: Repositories, row: AgentRow): Promise<Agent
 const cursorShapes = { id: uuidShape, hostname: /^/, 'last-seen': instantShape } as const;
 
 async function toFilter(repositories: Repositories, input: InputOf<'listAgents'>): Outcome<AgentFilter> {
-	const { connected, healthy, version, search } = input;
+	const { connected, healthy, version, search, archived } = input;
 	let [groupId, versionId]: [string | undefined, string | undefined] = [undefined, undefined];
 	if (input.group !== undefined) {
 		const group = await findAnyGroup(repositories, input.group);
@@ -117,7 +118,7 @@ async function toFilter(repositories: Repositories, input: InputOf<'listAgents'>
 		if (!assigned.ok) return assigned;
 		versionId = assigned.value.id;
 	}
-	return ok({ connected, healthy, version, search, groupId, versionId });
+	return ok({ connected, healthy, version, search, archived, groupId, versionId });
 }
 
 export const agentUseCases = ({ store }: ControlDeps) => ({

@@ -85,6 +85,7 @@ async function deleteGroup(
 	if (!found.ok) return found;
 	const { id } = found.value;
 	await repositories.groups.holdAlone(id);
+	await repositories.groups.releaseArchived(id);
 	// Whoever was about to put an agent or a rollout into it has done so.
 	const held = await findGroup(repositories, id);
 	if (!held.ok) return held;

@@ -6,5 +6,6 @@ export { type ControlError, controlError, type Outcome } from './errors.js';
 export type { MetricsServer } from './metrics_server/metrics_server.js';
 export { createPrometheus } from './metrics_server/prometheus.js';
 export type { ControlDeps } from './ports.js';
+export { fleetRetention } from './retention.js';
 export { hiddenValue, hideSecrets } from './secret_settings.js';
 export { bootstrapTokens, tokenHash } from './tokens.js';

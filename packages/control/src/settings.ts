@@ -7,6 +7,7 @@ import type { Caller } from './caller.js';
 import type { Outcome } from './errors.js';
 import { refuseSpec, toGates } from './new_rollout.js';
 import type { ControlDeps } from './ports.js';
+import { changeRetention, retentionView } from './retention.js';
 import { unitOfWork } from './unit_of_work.js';
 
 /** Holds what was changed and nothing else, so that the product's defaults may still move. */
@@ -32,14 +33,23 @@ interface StoredIdentity {
 const byUid: StoredIdentity = { attributes: [], sweep: null };
 const asIdentity = (stored: unknown): StoredIdentity => (stored ?? byUid) as StoredIdentity;
 
-function toSettings(changed: ChangedGates, { attributes }: StoredIdentity): Settings {
+function gateView(changed: ChangedGates): Settings['gateDefaults'] {
 	const gates = withDefaults(changed);
 	const view = (gate: GateName) => {
 		const { thresholdPercent, windowMs, minSample = 0 } = gates[gate];
 		const window = formatDuration(windowMs);
 		return { gate, thresholdPercent, window, windowMs, minSample, changed: changed[gate] !== undefined };
 	};
-	return { gateDefaults: gateNames.map(view), agentIdentity: { attributes: [...attributes] } };
+	return gateNames.map(view);
+}
+
+async function readSettings(repositories: Pick<Repositories, 'settings'>): Promise<Settings> {
+	const { settings } = repositories;
+	return {
+		gateDefaults: gateView(asChanged(await settings.read(gateDefaultsName))),
+		agentIdentity: { attributes: [...asIdentity(await settings.read(identitySetting)).attributes] },
+		fleetRetention: await retentionView(repositories),
+	};
 }
 
 function changedBy(before: ChangedGates, { gateDefaults, resetGates = [] }: Change): ChangedGates {
@@ -49,27 +59,28 @@ function changedBy(before: ChangedGates, { gateDefaults, resetGates = [] }: Chan
 	return Object.fromEntries(merged.filter(([, fields]) => Object.keys(fields).length > 0));
 }
 
-async function changeGates(repositories: Repositories, caller: Caller, change: Change): Outcome<ChangedGates> {
+async function changeGates(repositories: Repositories, caller: Caller, change: Change): Outcome<null> {
+	if (!change.gateDefaults && !change.resetGates) return ok(null);
 	const before = asChanged(await repositories.settings.readForChange(gateDefaultsName, {}));
-	if (!change.gateDefaults && !change.resetGates) return ok(before);
 	const after = changedBy(before, change);
 	const problems = validateSpec(resolveSpec({ seed, gates: after }));
 	if (problems.length > 0) return refuseSpec(problems);
 	await repositories.settings.write(gateDefaultsName, after);
 	await note(repositories, caller, { name: gateDefaultsName, before, after });
-	return ok(after);
+	return ok(null);
 }
 
 /** Agents are looked at anew only when it means something else than before. */
-async function changeIdentity(repositories: Repositories, caller: Caller, change: Change): Promise<StoredIdentity> {
-	const before = asIdentity(await repositories.settings.readForChange(identitySetting, byUid));
+async function changeIdentity(repositories: Repositories, caller: Caller, change: Change): Outcome<null> {
 	const attributes = change.agentIdentity?.attributes;
-	if (!attributes || attributes.join() === before.attributes.join()) return before;
+	if (!attributes) return ok(null);
+	const before = asIdentity(await repositories.settings.readForChange(identitySetting, byUid));
+	if (attributes.join() === before.attributes.join()) return ok(null);
 	const after: StoredIdentity = { attributes, sweep: { after: null } };
 	await repositories.settings.write(identitySetting, after);
 	const names = { before: before.attributes, after: attributes };
 	await note(repositories, caller, { name: identitySetting, ...names });
-	return after;
+	return ok(null);
 }
 
 const note = (
@@ -80,17 +91,15 @@ const note = (
 
 export const settingsUseCases = ({ store }: ControlDeps) => ({
 	async getSettings(_caller: Caller, _input: InputOf<'getSettings'>): Outcome<Settings> {
-		const [gates, identity] = await Promise.all([
-			store.settings.read(gateDefaultsName),
-			store.settings.read(identitySetting),
-		]);
-		return ok(toSettings(asChanged(gates), asIdentity(identity)));
+		return ok(await readSettings(store));
 	},
 
 	updateSettings: (caller: Caller, input: Change): Outcome<Settings> =>
 		unitOfWork(store, async (repositories) => {
-			const gates = await changeGates(repositories, caller, input);
-			if (!gates.ok) return gates;
-			return ok(toSettings(gates.value, await changeIdentity(repositories, caller, input)));
+			for (const change of [changeGates, changeIdentity, changeRetention]) {
+				const changed = await change(repositories, caller, input);
+				if (!changed.ok) return changed;
+			}
+			return ok(await readSettings(repositories));
 		}),
 });

@@ -47,7 +47,7 @@ held as materialized (
 	select
 		a.id, a.instance_uid, a.session_epoch, a.gateway, a.sequence_num, a.capabilities, a.description is not null as described,
 		a.healthy, a.start_time_nanos, a.reported_hash, a.reported_status, a.components_hash, a.former_uids, a.earlier_uids,
-		c.n, c.uid, c.succeeds, c.transport
+		a.group_id, a.archived_at is not null as archived, c.n, c.uid, c.succeeds, c.transport
 	from chosen c join agent a on a.id = c.agent_id
 	-- Looked at once more under the lock: somebody else may have come first.
 	where not c.succeeds or a.gateway is null and a.disconnect_reason in ('goodbye', 'lost')
@@ -63,6 +63,7 @@ taken as (
 		disconnected_at = null,
 		disconnect_reason = null,
 		last_gateway = null,
+		archived_at = null,
 		instance_uid = case when h.succeeds then h.uid else a.instance_uid end,
 		-- Of these nobody is left: one of them that comes back is another agent.
 		former_uids = case when h.succeeds then '{}' else a.former_uids end,
@@ -96,6 +97,16 @@ created as (
 quarantined as (
 	insert into quarantine (agent_id, version_id, reason, at)
 	select c.id, q.version_id, q.reason, q.at from created c join quarantine q on q.agent_id = c.heir_of
+),
+-- Out of the archive: selectors look at it again, and rollouts of its group have one more member.
+returned as (
+	insert into selector_work (agent_id) select id from taken where archived and described
+),
+groups_held as materialized (
+	select id from agent_group where id in (select group_id from taken where archived) order by id for no key update
+),
+groups_grown as (
+	update agent_group g set membership_seq = g.membership_seq + 1 from groups_held h where g.id = h.id
 ),
 signals as (
 	insert into target_signal (rollout_id, agent_id)

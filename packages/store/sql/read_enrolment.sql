@@ -34,7 +34,7 @@ known as materialized (
 lost as materialized (
 	select count(*)::int as n
 	from agent a
-	where a.gateway is null
+	where a.gateway is null and a.archived_at is null
 		and a.disconnected_at > now() - interval '1 minute'
 		and a.disconnect_reason in ('lost', 'gateway-lost')
 		and not exists (select from enrolment e where e.group_id = $1 and e.agent_id = a.id)
@@ -45,7 +45,7 @@ select
 	g.enrolment as state,
 	g.enrolment_seq as seq,
 	floor(extract(epoch from now()) * 1000)::float8 as "nowMs",
-	(select count(*) from agent a where a.group_id = $1)::int as members,
+	(select count(*) from agent a where a.group_id = $1 and a.archived_at is null)::int as members,
 	(
 		select r.id from rollout r
 		where r.group_id = $1 and r.state in ('InProgress', 'Paused', 'RollingBack')

@@ -33,7 +33,7 @@ mine as (
 lost as materialized (
 	select count(*)::int as n
 	from agent a
-	where a.gateway is null
+	where a.gateway is null and a.archived_at is null
 		and a.disconnected_at > now() - interval '1 minute'
 		and a.disconnect_reason in ('lost', 'gateway-lost')
 		and not exists (

@@ -11,7 +11,7 @@ select
 	) as "rolloutAgents",
 	(
 		select coalesce(json_agg(a order by a.connected, a.healthy), '[]') from (
-			select gateway is not null as connected, healthy, count(*) as count from agent group by 1, 2
+			select gateway is not null as connected, healthy, count(*) as count from agent where archived_at is null group by 1, 2
 		) a
 	) as agents,
 	(

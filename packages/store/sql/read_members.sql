@@ -1,4 +1,4 @@
--- Members of the group (or those of them it is restricted to) that this rollout has no target for yet.
+-- Members of the group (or those of them it is restricted to), archived ones left out, that this rollout has no target for yet.
 -- $1 rollout, $2 how many at most
 select
 	a.id as "agentId",
@@ -18,7 +18,7 @@ select
 		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch
 	) as facts
 from rollout r
-join agent a on a.group_id = r.group_id and (r.only_agents is null or a.id = any(r.only_agents))
+join agent a on a.group_id = r.group_id and a.archived_at is null and (r.only_agents is null or a.id = any(r.only_agents))
 left join gateway g on g.id = a.gateway
 left join assignment s on s.agent_id = a.id
 left join quarantine q on q.agent_id = a.id and q.version_id = r.version_id

@@ -1,4 +1,4 @@
--- What selectors may read of these agents, where each is, and what was last found.
+-- What selectors may read of these agents, archived ones left out, where each is, and what was last found.
 -- $1 agents
 select
 	a.id as "agentId",
@@ -17,4 +17,4 @@ left join agent_selection s on s.agent_id = a.id
 left join component_catalogue c
 	on c.hash = a.components_hash and c.distribution = coalesce(a.agent_type, '') and c.version = coalesce(a.agent_version, '')
 -- One that may be another that came back is looked at when that is settled.
-where a.id = any($1::uuid[]) and a.heir_of is null;
+where a.id = any($1::uuid[]) and a.heir_of is null and a.archived_at is null;

@@ -281,6 +281,11 @@ export interface EngineStore {
 	): Promise<CommitOutcome>;
 	/** Marks agents of expired gateways disconnected, guarded by gateway, incarnation and epoch; at most a bounded number a call. */
 	reapGateways(lease: LeaderLease): Promise<{ gateways: readonly GatewayId[]; agents: number }>;
+	/**
+	 * Archives agents without a session that have been away for as long as `retention` says, at most `limit`, and none that is a target
+	 * of a rollout that has not ended. Answers how many; 0 also when the lease is lost.
+	 */
+	archiveAgents(lease: LeaderLease, retention: Retention, limit: number): Promise<number>;
 	/** Gateways whose row lapsed with agents about which nothing was concluded yet: dead, or cut off from Postgres. */
 	lapsedGateways(): Promise<readonly GatewayId[]>;
 	/**
@@ -293,6 +298,13 @@ export interface EngineStore {
 	figures(): Promise<EngineFigures>;
 	/** Agents of rollouts with metric gates, under the labels those join on; at most `limit` of each cohort, the first by rank. */
 	cohorts(limit: number): Promise<readonly CohortRow[]>;
+}
+
+/** How long agents that are away are kept in sight, ms. */
+export interface Retention {
+	readonly unseenMs: number;
+	/** Of one that said goodbye. */
+	readonly goodbyeMs: number;
 }
 
 /** A snapshot with what the store needs to commit the decision made from it. */

@@ -153,6 +153,8 @@ export const agent = pgTable(
 		enrolmentDueAt: instant('enrolment_due_at'),
 		/** Not written while a session lives: a connected agent is as fresh as its gateway's lease. */
 		lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
+		/** Away for so long that it counts no more and is nobody's member, until its next session. */
+		archivedAt: instant('archived_at'),
 		createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 	},
 	(table) => [
@@ -161,7 +163,10 @@ export const agent = pgTable(
 		index('agent_enrolment_due').on(table.groupId, table.enrolmentDueAt).where(sql`enrolment_due_at is not null`),
 		// Changes on connect and disconnect only: needed to find a dead gateway's agents.
 		index('agent_gateway').on(table.gateway, table.gatewayIncarnation).where(sql`gateway is not null`),
-		index('agent_disconnected').on(table.disconnectedAt).where(sql`gateway is null`),
+		// Who vanished just now, and who has been away for long: neither search meets those that are archived.
+		index('agent_away')
+			.on(table.disconnectReason, table.disconnectedAt)
+			.where(sql`gateway is null and archived_at is null`),
 		// Those of whom nothing can be concluded yet: few, and looked for on every tick.
 		index('agent_unheard').on(table.disconnectedAt).where(sql`disconnect_reason in ('gateway-lost', 'drained')`),
 		// Partial: an index that every new agent enters is slow to read while it is being filled.

@@ -1,4 +1,4 @@
-import { createControl, createPrometheus, enrolmentRules } from '@ampora/control';
+import { createControl, createPrometheus, enrolmentRules, fleetRetention } from '@ampora/control';
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import {
@@ -49,11 +49,12 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 	});
 	const telemetry = createEngineTelemetry({ logger, tracer, registry, dispatchCountsAs: 'forwarded' });
 	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
+	const controlStore = createControlStore(database.orm);
+	const retention = () => fleetRetention(controlStore);
 	const engine = createEngine(
-		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry, metrics },
+		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry, metrics, retention },
 		config,
 	);
-	const controlStore = createControlStore(database.orm);
 	const membership = createMembership(
 		{
 			store: { ...store, ...createSelectorStore(database.sql), ...createEnrolmentStore(database.sql) },

@@ -2,10 +2,11 @@ import { hostname } from 'node:os';
 import { createPrometheus, type MetricsServer } from '@ampora/control';
 import type { Backplane, OwnershipDirectory, Subscription } from '@ampora/dispatch';
 import { type Clock, newId, type Random } from '@ampora/runtime';
-import type { EngineStore } from '@ampora/store';
+import type { EngineStore, Retention } from '@ampora/store';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { LeaseKeeper } from './leader/lease_keeper.js';
 import { CutOffGateways } from './liveness/cut_off_gateways.js';
+import { RetentionKeeper } from './liveness/retention_keeper.js';
 import { MetricKeeper } from './metrics/metric_keeper.js';
 import type { EngineTelemetry } from './telemetry/engine_telemetry.js';
 import { Ticker } from './ticker/ticker.js';
@@ -19,6 +20,8 @@ export interface EngineDeps {
 	readonly telemetry: EngineTelemetry;
 	/** Absent: there is none, and metric gates end inconclusive. */
 	readonly metrics?: MetricsServer;
+	/** How long agents that are away are kept in sight; absent: for good. */
+	readonly retention?: () => Promise<Retention>;
 }
 
 export interface EngineOptions {
@@ -54,12 +57,14 @@ export function createEngine(deps: EngineDeps, { leaseTtlMs }: EngineOptions): E
 		{ name: leaseName, holder: `${hostname()}/${process.pid}/${newId()}`, ttlMs: leaseTtlMs },
 	);
 	const cutOff = new CutOffGateways({ ...deps, events: telemetry.cutOff });
+	const { retention } = deps;
+	const keeper = retention && new RetentionKeeper({ store, clock, retention, events: telemetry.retention });
 	const ticker = new Ticker({
 		...deps,
 		metrics: new MetricKeeper({ metrics: deps.metrics ?? createPrometheus({ url: null }) }),
 		dispatcher,
 		leases,
-		cutOff,
+		asides: keeper === undefined ? [cutOff] : [cutOff, keeper],
 		onCommitted: telemetry.committed,
 		events: telemetry.ticker,
 	});

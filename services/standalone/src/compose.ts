@@ -1,5 +1,5 @@
 import { createApi } from '@ampora/api';
-import { createControl, createPrometheus, enrolmentRules } from '@ampora/control';
+import { createControl, createPrometheus, enrolmentRules, fleetRetention } from '@ampora/control';
 import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
 import { createGateway } from '@ampora/gateway';
 import {
@@ -97,8 +97,9 @@ async function open(
 
 	const telemetry = createEngineTelemetry({ logger, tracer, registry, dispatchCountsAs: 'local' });
 	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
+	const retention = () => fleetRetention(controlStore);
 	const engine = createEngine(
-		{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry, metrics },
+		{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry, metrics, retention },
 		config,
 	);
 	await engine.start();

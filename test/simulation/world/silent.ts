@@ -30,6 +30,7 @@ export const silentEngineTelemetry = ({ rolloutFailed }: EngineEars): EngineTele
 		gatewaysLost: () => {},
 	},
 	cutOff: { gatewaysCutOff: () => {}, storeFailed: () => {} },
+	retention: { agentsArchived: () => {}, storeFailed: () => {} },
 	membership: { looked: () => {}, storeFailed: () => {} },
 	enrolment: { enrolled: () => {}, enrolmentFailed: () => {} },
 	dispatcher: {

@@ -14,6 +14,7 @@ interface ListOptions {
 	readonly agentVersion?: string;
 	readonly config?: string;
 	readonly search?: string;
+	readonly archived?: boolean;
 	readonly sort?: 'id' | 'hostname' | 'last-seen';
 	readonly desc?: boolean;
 	readonly limit: number;
@@ -40,6 +41,7 @@ export function addAgents(program: Command, io: Io): void {
 		.option('--agent-version <version>', 'with this version of the agent software')
 		.option('--config <configuration@number>', 'assigned this version')
 		.option('--search <text>', 'part of hostname, type or instance uid')
+		.option('--archived', 'those that are archived, which are in no other list')
 		.option('--sort <key>', 'id, hostname or last-seen')
 		.option('--desc', 'largest first')
 		.option('--limit <n>', 'at most so many', wholeNumber, 100)
@@ -49,7 +51,9 @@ export function addAgents(program: Command, io: Io): void {
 				const connected = asFlag(options.connected, options.disconnected);
 				const healthy = asFlag(options.healthy, options.unhealthy);
 				const order = desc === true ? 'desc' : 'asc';
-				const query: QueryOf<'listAgents'> = { group, connected, healthy, version, config, search, sort, order };
+				const archived = asFlag(options.archived, undefined);
+				const filter = { group, connected, healthy, version, config, search, archived };
+				const query: QueryOf<'listAgents'> = { ...filter, sort, order };
 				const items = await collectPages(limit, (page) => session.call('listAgents', { query: { ...query, ...page } }));
 				session.print(items, agentTable);
 			}),
@@ -88,6 +92,7 @@ export function addAgents(program: Command, io: Io): void {
 							['connected', fleet.connected],
 							['healthy', fleet.healthy],
 							['unhealthy', fleet.unhealthy],
+							['archived', fleet.archived],
 						]),
 						table(fleet.byGroup, [
 							{ title: 'GROUP', value: ({ group }) => group },
@@ -178,5 +183,6 @@ function agentText(agent: Agent): string {
 		['last proved', agent.provenVersion],
 		['quarantined', quarantined.map(({ version }) => version).join(', ')],
 		['last seen', when(agent.lastSeenAt)],
+		...(agent.archivedAt === null ? [] : [['archived', when(agent.archivedAt)] as const]),
 	]);
 }

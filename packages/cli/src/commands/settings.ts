@@ -15,12 +15,19 @@ interface SetOptions {
 	readonly resetGate?: GateName[];
 	readonly identity?: string[];
 	readonly resetIdentity?: boolean;
+	readonly archiveUnseen?: string;
+	readonly archiveGoodbye?: string;
+	readonly resetRetention?: true;
 }
 
 const attributeNames = (text: string): string[] => text.split(',').map((name) => name.trim());
 
-const settingsText = ({ gateDefaults, agentIdentity }: AnswerOf<'getSettings'>): string =>
-	`${gatesText(gateDefaults)}\n${facts([['agents known by', agentIdentity.attributes.join(', ') || 'instance uid']])}`;
+const settingsText = ({ gateDefaults, agentIdentity, fleetRetention }: AnswerOf<'getSettings'>): string =>
+	`${gatesText(gateDefaults)}\n${facts([
+		['agents known by', agentIdentity.attributes.join(', ') || 'instance uid'],
+		['archived unseen for', fleetRetention.unseen],
+		['archived after a goodbye', fleetRetention.goodbye],
+	])}`;
 
 const gatesText = (gateDefaults: AnswerOf<'getSettings'>['gateDefaults']): string =>
 	table(gateDefaults, [
@@ -49,11 +56,17 @@ export function addSettings(program: Command, io: Io): void {
 			"back to the product's default; repeat for several",
 			(gate: string, before: GateName[] = []) => [...before, gate as GateName],
 		)
+		.option('--archive-unseen <duration>', 'archive agents that were not seen for so long, like 30d')
+		.option('--archive-goodbye <duration>', 'archive agents that said goodbye so long ago, like 1h')
+		.option('--reset-retention', "both back to the product's defaults")
 		.action(
 			inSession(io, async (session, { gate, minSample, resetGate: resetGates, ...options }: SetOptions) => {
 				const attributes = options.resetIdentity ? [] : options.identity;
 				const agentIdentity = attributes && { attributes };
-				const body = { gateDefaults: mergedGates(gate, minSample), resetGates, agentIdentity };
+				const { archiveUnseen: unseen, archiveGoodbye: goodbye, resetRetention } = options;
+				const fleetRetention = (unseen ?? goodbye) === undefined ? undefined : { unseen, goodbye };
+				const gateDefaults = mergedGates(gate, minSample);
+				const body = { gateDefaults, resetGates, agentIdentity, fleetRetention, resetRetention };
 				session.print(await session.call('updateSettings', { body }), settingsText);
 			}),
 		);

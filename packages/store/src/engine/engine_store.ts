@@ -47,6 +47,11 @@ export const createEngineStore = (sql: Sql): EngineStore => ({
 			await repeating(() => sql.query<ReapRow>(statements.reapGateways, [name, holder, epoch, reapedMax])),
 		);
 	},
+	async archiveAgents({ name, holder, epoch }, { unseenMs, goodbyeMs }, limit) {
+		const params = [name, holder, epoch, limit, goodbyeMs, unseenMs];
+		const rows = await repeating(() => sql.query<{ archived: number }>(statements.archiveAgents, params));
+		return onlyRow(rows).archived;
+	},
 	async lapsedGateways() {
 		return (await sql.query<{ gateway: GatewayId }>(statements.lapsedGateways)).map(({ gateway }) => gateway);
 	},

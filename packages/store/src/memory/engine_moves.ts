@@ -89,6 +89,31 @@ function reap(state: MemoryState, lease: LeaderLease) {
 	return { gateways, agents };
 }
 
+function isTargetOfOpenRollout(state: MemoryState, agentId: AgentId): boolean {
+	return [...state.rollouts.values()].some(
+		({ rollout, targets }) => rollout.endedAtMs === null && targets.has(agentId),
+	);
+}
+
+function archive(state: MemoryState, ...[lease, retention, limit]: Parameters<EngineMoves['archiveAgents']>): number {
+	if (!isLeading(state, lease)) return 0;
+	const keptMs = { goodbye: retention.goodbyeMs, lost: retention.unseenMs };
+	const due = [...state.agents.values()]
+		.filter(({ gateway, archived, disconnectReason: reason, disconnectedAtMs }) => {
+			if (gateway !== null || archived || (reason !== 'goodbye' && reason !== 'lost')) return false;
+			return disconnectedAtMs !== null && disconnectedAtMs <= state.nowMs() - keptMs[reason];
+		})
+		.filter(({ id }) => !state.enrolments.has(id) && !isTargetOfOpenRollout(state, id))
+		.sort((a, b) => (a.disconnectedAtMs ?? 0) - (b.disconnectedAtMs ?? 0) || (a.id < b.id ? -1 : 1))
+		.slice(0, limit);
+	for (const agent of due) {
+		agent.archived = true;
+		state.selections.delete(agent.id);
+	}
+	if (due.length > 0) state.audit.push({ actor: 'ampora', action: 'Agents.Archived' });
+	return due.length;
+}
+
 /** Agents of gateways that lapsed, as long as nothing was concluded about them. */
 const unconcluded = (state: MemoryState): MemoryAgent[] =>
 	[...state.agents.values()].filter(
@@ -331,7 +356,7 @@ function figures(state: MemoryState): EngineFigures {
 			.map(({ connected, healthy }) => ({
 				...{ connected, healthy },
 				count: [...state.agents.values()].filter(
-					(agent) => (agent.gateway !== null) === connected && agent.healthy === healthy,
+					(agent) => !agent.archived && (agent.gateway !== null) === connected && agent.healthy === healthy,
 				).length,
 			}))
 			.filter(({ count }) => count > 0),
@@ -358,6 +383,7 @@ export const engineMoves = (state: MemoryState): EngineMoves => ({
 	loadSnapshot: (rolloutId, needs) => loadMove(state, rolloutId, needs),
 	commitDecision: (lease, loaded, decision, journal) => commit(state, lease, loaded, decision, journal),
 	reapGateways: (lease) => reap(state, lease),
+	archiveAgents: (lease, retention, limit) => archive(state, lease, retention, limit),
 	lapsedGateways: () => lapsed(state),
 	keepUnheard: (lease, gateways) => keepUnheard(state, lease, gateways),
 	sessionsOf: (agentIds) => sessions(state, agentIds),

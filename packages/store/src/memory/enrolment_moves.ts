@@ -67,7 +67,7 @@ function load(
 	);
 	return {
 		...{ versionId, seq, published: versionId !== null, nowMs: state.nowMs(), state: copy(enrolment ?? newEnrolment) },
-		members: agents.filter((agent) => agent.groupId === groupId).length,
+		members: agents.filter((agent) => agent.groupId === groupId && !agent.archived).length,
 		busyWith: busy?.rollout.id ?? null,
 		controlLost: lost,
 		controlConnected:

@@ -53,6 +53,7 @@ function newAgent(state: MemoryState, instanceUid: string): MemoryAgent {
 		...{ startTimeNanos: null, reportedHash: null, reportedStatus: null, effectiveHash: null },
 		componentsHash: null,
 		...{ provenVersion: null, previousProvenVersion: null, enrolmentDueAtMs: null, lastSeenMs: state.nowMs() },
+		archived: false,
 	};
 	state.agents.set(agent.id, agent);
 	state.agentsByUid.set(instanceUid, agent.id);
@@ -82,7 +83,7 @@ function connect(state: MemoryState, lease: GatewayLease, request: ConnectReques
 	const before = { ...agent };
 	agent.sessionEpoch += 1;
 	agent.factSeq = 0;
-	occupy(agent, lease);
+	occupy(state, agent, lease);
 	state.signal(agent.id);
 	return {
 		agentId: agent.id,
@@ -102,12 +103,17 @@ function connect(state: MemoryState, lease: GatewayLease, request: ConnectReques
 	};
 }
 
-function occupy(agent: MemoryAgent, { gateway, incarnation }: GatewayLease): void {
+function occupy(state: MemoryState, agent: MemoryAgent, { gateway, incarnation }: GatewayLease): void {
 	agent.gateway = gateway;
 	agent.incarnation = incarnation;
 	agent.lastGateway = null;
 	agent.disconnectedAtMs = null;
 	agent.disconnectReason = null;
+	if (!agent.archived) return;
+	agent.archived = false;
+	if (agent.description !== null) state.addSelectorWork(agent.id, null);
+	const group = state.groups.get(agent.groupId);
+	if (group) group.membershipSeq += 1;
 }
 
 function refusal(state: MemoryState, { gateway }: GatewayLease, request: OfferRequest): NoOffer | null {
@@ -279,7 +285,7 @@ function readmit(state: MemoryState, ...[lease, sessions]: Parameters<GatewayMov
 	for (const { agentId, sessionEpoch } of sessions) {
 		const agent = state.agents.get(agentId);
 		if (agent?.sessionEpoch === sessionEpoch && (agent.gateway === null || agent.gateway === lease.gateway)) {
-			occupy(agent, lease);
+			occupy(state, agent, lease);
 			state.signal(agentId);
 		} else refused.push(agentId);
 	}

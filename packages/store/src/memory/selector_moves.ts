@@ -110,14 +110,14 @@ export const selectorMoves = (state: MemoryState) => ({
 	selectorWork: (limit: number) => selectorWork(state, limit),
 	describedAgents: (after: AgentId | null, limit: number) =>
 		[...state.agents.values()]
-			.filter(({ id, description }) => description !== null && (after === null || id > after))
+			.filter(({ id, description, archived }) => description !== null && !archived && (after === null || id > after))
 			.map(({ id }) => id)
 			.sort(byId)
 			.slice(0, limit),
 	subjects: (agentIds: readonly AgentId[]) =>
 		agentIds.flatMap((id) => {
 			const agent = state.agents.get(id);
-			return agent?.heirOf === null ? [subject(state, agent)] : [];
+			return agent?.heirOf === null && !agent.archived ? [subject(state, agent)] : [];
 		}),
 	writeSelection: (lease: LeaderLease, what: SelectionWrite) => write(state, lease, what),
 });

@@ -73,7 +73,9 @@ const factsOf = (state: MemoryState, row: MemoryRollout, agentId: AgentId): Agen
 function membersOf(state: MemoryState, row: MemoryRollout, limit: number): readonly Member[] {
 	const only = row.onlyAgents === null ? null : new Set(row.onlyAgents);
 	return [...state.agents.values()]
-		.filter((agent) => agent.groupId === row.rollout.groupId && (only === null || only.has(agent.id)))
+		.filter(
+			(agent) => agent.groupId === row.rollout.groupId && !agent.archived && (only === null || only.has(agent.id)),
+		)
 		.filter((agent) => !row.targets.has(agent.id))
 		.sort((a, b) => (a.id < b.id ? -1 : 1))
 		.slice(0, limit)

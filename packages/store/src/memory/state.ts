@@ -54,6 +54,7 @@ export interface MemoryAgent {
 	/** Since when it waits for the default of its group. */
 	enrolmentDueAtMs: number | null;
 	lastSeenMs: number;
+	archived: boolean;
 }
 
 export interface MemoryCatalogue {

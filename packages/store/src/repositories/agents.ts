@@ -14,6 +14,8 @@ export interface AgentFilter {
 	readonly versionId?: string | undefined;
 	/** Part of hostname, type or instance uid. */
 	readonly search?: string | undefined;
+	/** Those that are archived instead of those that are not. */
+	readonly archived?: boolean | undefined;
 }
 
 export interface AgentOrder {
@@ -39,9 +41,10 @@ const sortValues: Record<AgentOrder['sort'], { expression: SQL; type: SQL }> = {
 	},
 };
 
-function matching({ groupId, connected, healthy, version, versionId, search }: AgentFilter): SQL | undefined {
+function matching({ groupId, connected, healthy, version, versionId, search, archived }: AgentFilter): SQL | undefined {
 	const part = search === undefined ? undefined : `%${escapeLike(search)}%`;
 	return and(
+		archived === true ? isNotNull(agent.archivedAt) : isNull(agent.archivedAt),
 		groupId === undefined ? undefined : eq(agent.groupId, groupId),
 		connected === undefined ? undefined : connected ? isNotNull(agent.gateway) : isNull(agent.gateway),
 		healthy === undefined ? undefined : eq(agent.healthy, healthy),
@@ -131,33 +134,37 @@ export function agentsOn(db: Orm) {
 			return db.select().from(quarantine).where(eq(quarantine.agentId, id));
 		},
 
+		/** Archived ones are left out, but for the number of them. */
 		async counts() {
-			const agents = sql<number>`count(*)::int`;
+			const kept = isNull(agent.archivedAt);
+			const counted = (what: SQL) => sql<number>`(count(*) filter (where ${what}))::int`;
 			const connected = sql<number>`count(${agent.gateway})::int`;
 			const [totals, byGroup, byVersion] = await Promise.all([
 				db
 					.select({
-						agents,
+						agents: counted(kept),
+						archived: counted(isNotNull(agent.archivedAt)),
 						connected,
-						healthy: sql<number>`(count(*) filter (where ${agent.healthy}))::int`,
-						unhealthy: sql<number>`(count(*) filter (where not ${agent.healthy}))::int`,
+						healthy: counted(sql`${agent.healthy} and ${kept}`),
+						unhealthy: counted(sql`not ${agent.healthy} and ${kept}`),
 					})
 					.from(agent),
 				db
 					.select({ group: agentGroup.name, agents: sql<number>`count(${agent.id})::int`, connected })
 					.from(agentGroup)
-					.leftJoin(agent, eq(agent.groupId, agentGroup.id))
+					.leftJoin(agent, and(eq(agent.groupId, agentGroup.id), kept))
 					.where(isNull(agentGroup.deletedAt))
 					.groupBy(agentGroup.name)
 					.orderBy(agentGroup.name),
 				db
-					.select({ agentType: agent.agentType, agentVersion: agent.agentVersion, agents })
+					.select({ agentType: agent.agentType, agentVersion: agent.agentVersion, agents: sql<number>`count(*)::int` })
 					.from(agent)
+					.where(kept)
 					.groupBy(agent.agentType, agent.agentVersion)
 					.orderBy(sql`count(*) desc`)
 					.limit(50),
 			]);
-			const total = totals[0] ?? { agents: 0, connected: 0, healthy: 0, unhealthy: 0 };
+			const total = totals[0] ?? { agents: 0, archived: 0, connected: 0, healthy: 0, unhealthy: 0 };
 			return { ...total, byGroup, byVersion };
 		},
 	};

@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from 'drizzle-orm';
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import type { CatalogueComponents } from '../ports.js';
 import { agent, componentCatalogue } from '../schema.js';
@@ -49,13 +49,13 @@ export function cataloguesOn(db: Orm) {
 			const agents = await db
 				.select({ distribution, version, hash: hex(hash), agents: sql<number>`count(*)::int` })
 				.from(componentCatalogue)
-				.innerJoin(agent, ofAgent)
+				.innerJoin(agent, and(ofAgent, isNull(agent.archivedAt)))
 				.groupBy(distribution, version, hash);
 			const counts = new Map(agents.map((row) => [keyText(row), row.agents]));
 			return rows.map((row) => ({ ...row, agents: counts.get(keyText(row)) ?? 0 }));
 		},
 
-		/** What agents have, by kind of agent, most frequent first: of one agent, of a group, or of all. */
+		/** What agents have, by kind of agent, most frequent first: of one agent, of a group, or of all; archived ones only where named. */
 		async builds({ groupId, agentId }: { groupId?: string; agentId?: string }): Promise<readonly BuildRow[]> {
 			return db
 				.select({
@@ -70,7 +70,7 @@ export function cataloguesOn(db: Orm) {
 				.where(
 					and(
 						groupId === undefined ? undefined : eq(agent.groupId, groupId),
-						agentId === undefined ? undefined : eq(agent.id, agentId),
+						agentId === undefined ? isNull(agent.archivedAt) : eq(agent.id, agentId),
 					),
 				)
 				.groupBy(distribution, version, agent.componentsHash, componentCatalogue.components)

@@ -45,6 +45,8 @@ export interface SelectorErrorRow {
 
 // Drizzle leaves the table out of column names where a query has one table only; inside a subquery that would be another column.
 const groupId = sql.raw('agent_group.id');
+/** Archived ones are no members. */
+const member = sql`${agent} a where a.group_id = ${groupId} and a.archived_at is null`;
 
 export function groupsOn(db: Orm) {
 	const active = sql.join(
@@ -64,10 +66,10 @@ export function groupsOn(db: Orm) {
 				settling: sql<boolean>`agent_group.sweep is not null`,
 				defaultVersion: sql<VersionId | null>`${agentGroup.defaultVersion}`,
 				enrolment: agentGroup.enrolment,
-				awaiting: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId} and a.enrolment_due_at is not null)`,
+				awaiting: sql<number>`(select count(*)::int from ${member} and a.enrolment_due_at is not null)`,
 				watched: sql<number>`(select count(*)::int from ${enrolment} e join ${agent} a on a.id = e.agent_id where e.group_id = ${groupId} and a.enrolment_due_at is not null)`,
-				agents: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId})`,
-				connected: sql<number>`(select count(a.gateway)::int from ${agent} a where a.group_id = ${groupId})`,
+				agents: sql<number>`(select count(*)::int from ${member})`,
+				connected: sql<number>`(select count(a.gateway)::int from ${member})`,
 				activeRollout: sql<
 					string | null
 				>`(select r.id from ${rollout} r where r.group_id = ${groupId} and r.state in (${active}) order by r.state = 'Queued' limit 1)`,
@@ -112,7 +114,7 @@ export function groupsOn(db: Orm) {
 				.select({
 					id: sql<GroupId>`agent_group.id`,
 					versionId: sql<VersionId>`${agentGroup.defaultVersion}`,
-					members: sql<number>`(select count(*)::int from ${agent} a where a.group_id = ${groupId})`,
+					members: sql<number>`(select count(*)::int from ${member})`,
 				})
 				.from(agentGroup)
 				.where(and(isNotNull(agentGroup.defaultVersion), isNull(agentGroup.deletedAt)))
@@ -127,7 +129,7 @@ export function groupsOn(db: Orm) {
 				.select({ n: sql<number>`count(*)::int` })
 				.from(agent)
 				.leftJoin(assignment, eq(assignment.agentId, agent.id))
-				.where(and(eq(agent.groupId, id), other));
+				.where(and(eq(agent.groupId, id), isNull(agent.archivedAt), other));
 			return row?.n ?? 0;
 		},
 
@@ -215,6 +217,12 @@ export function groupsOn(db: Orm) {
 		/** Waits for everybody who holds it or puts agents into it, and keeps the next ones waiting until this transaction ends. */
 		async holdAlone(id: GroupId): Promise<void> {
 			await db.select({ id: agentGroup.id }).from(agentGroup).where(eq(agentGroup.id, id)).for('update');
+		},
+
+		/** Nobody sees archived members go; should they come back, selectors place them. */
+		async releaseArchived(id: GroupId): Promise<void> {
+			const released = and(eq(agent.groupId, id), isNotNull(agent.archivedAt));
+			await db.update(agent).set({ groupId: ungroupedGroupId, enrolmentDueAt: null }).where(released);
 		},
 
 		/** Marks it. The caller holds it alone, and has seen that it is empty. */

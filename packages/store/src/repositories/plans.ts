@@ -72,7 +72,7 @@ export function plansOn(db: Orm) {
 				left join gateway g on g.id = a.gateway
 				left join assignment s on s.agent_id = a.id
 				left join quarantine q on q.agent_id = a.id and q.version_id = ${versionId}::uuid
-				where a.group_id = ${groupId}::uuid
+				where a.group_id = ${groupId}::uuid and a.archived_at is null
 				order by a.id`)) as { rows: readonly MemberColumns[] };
 			return rows.map(({ agentId, key, hostname, lastSeenMs, assigned, domain, facts }) => ({
 				...{ key, hostname, lastSeenMs, assigned, domain },

@@ -38,7 +38,7 @@ export const selectionOn = (db: Orm) => ({
 			.where(and(isNotNull(agentGroup.selector), isNull(agentGroup.deletedAt)));
 	},
 
-	/** Agents that have described themselves, in the order of ids. */
+	/** Agents that have described themselves and are not archived, in the order of ids. */
 	async subjects(after: string | null, limit: number): Promise<readonly PreviewSubject[]> {
 		const { description, agentType, agentVersion, capabilities, instanceUid, hostname } = agent;
 		return db
@@ -60,7 +60,9 @@ export const selectionOn = (db: Orm) => ({
 			.leftJoin(agentSelection, eq(agentSelection.agentId, agent.id))
 			.leftJoin(componentCatalogue, catalogueOfAgent)
 			.leftJoin(assignment, eq(assignment.agentId, agent.id))
-			.where(and(isNotNull(agent.description), after === null ? undefined : gt(agent.id, after)))
+			.where(
+				and(isNotNull(agent.description), isNull(agent.archivedAt), after === null ? undefined : gt(agent.id, after)),
+			)
 			.orderBy(agent.id)
 			.limit(limit);
 	},

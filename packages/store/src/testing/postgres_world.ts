@@ -118,7 +118,7 @@ const reads = (sql: Sql) => ({
 			await sql.query<WorldAgent & Row>(
 				`select session_epoch as "sessionEpoch", gateway, disconnect_reason as "disconnectReason",
 					sequence_num as "sequenceNum", healthy, health_flips as "healthFlips", proven_version as "provenVersion",
-					previous_proven_version as "previousProvenVersion"
+					previous_proven_version as "previousProvenVersion", archived_at is not null as archived
 				from agent where id = $1`,
 				[agentId],
 			),

@@ -11,6 +11,7 @@ export interface WorldAgent {
 	readonly healthFlips: number;
 	readonly provenVersion: VersionId | null;
 	readonly previousProvenVersion: VersionId | null;
+	readonly archived: boolean;
 }
 
 export interface WorldAssignment extends CurrentAssignment {

@@ -12,6 +12,7 @@ import {
 import type { DispatcherEvents } from '../dispatcher/dispatcher.js';
 import { leaseName } from '../engine.js';
 import type { CutOffEvents } from '../liveness/cut_off_gateways.js';
+import type { RetentionEvents } from '../liveness/retention_keeper.js';
 import type { EnrolmentEvents } from '../membership/enrolment_keeper.js';
 import type { MembershipEvents } from '../membership/membership_keeper.js';
 import type { TickerEvents } from '../ticker/ticker.js';
@@ -20,6 +21,7 @@ export interface EngineTelemetry {
 	readonly ticker: TickerEvents;
 	readonly dispatcher: DispatcherEvents;
 	readonly cutOff: CutOffEvents;
+	readonly retention: RetentionEvents;
 	readonly membership: MembershipEvents;
 	readonly enrolment: EnrolmentEvents;
 	committed(loaded: LoadedSnapshot, decision: Decision): void;
@@ -75,6 +77,10 @@ export function createEngineTelemetry({
 					agents,
 				}),
 			storeFailed: (error) => logger.warn('lapsed gateways could not be asked after', { error }),
+		},
+		retention: {
+			agentsArchived: (agents) => logger.info('agents that were away for long are archived', { agents }),
+			storeFailed: (error) => logger.warn('the store could not be asked; nobody is archived meanwhile', { error }),
 		},
 		membership: {
 			looked(cause, evaluations, moved) {

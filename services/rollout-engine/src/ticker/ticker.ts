@@ -1,17 +1,24 @@
 import { backoffDelayMs, type Clock, type Random, type RolloutId } from '@ampora/runtime';
 import type { EngineStore, LeaderLease } from '@ampora/store';
 import type { LeaseKeeper } from '../leader/lease_keeper.js';
-import type { CutOffGateways } from '../liveness/cut_off_gateways.js';
 import { type TickDeps, tickRollout } from './tick.js';
 import { Wake } from './wake.js';
 
 export interface TickerDeps extends TickDeps {
 	readonly store: EngineStore;
 	readonly leases: Pick<LeaseKeeper, 'current' | 'lost'>;
-	readonly cutOff: Pick<CutOffGateways, 'look' | 'idle'>;
+	readonly asides: readonly Aside[];
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly events: TickerEvents;
+}
+
+/** What is looked after beside the rollouts, at a pace of its own. */
+export interface Aside {
+	/** Returns at once. */
+	look(lease: LeaderLease): void;
+	/** Resolves when no look is under way. */
+	idle(): Promise<void>;
 }
 
 export interface TickerEvents {
@@ -53,7 +60,7 @@ export class Ticker {
 		this.#stopped = true;
 		this.#wake.now();
 		await this.#running;
-		await this.deps.cutOff.idle();
+		for (const aside of this.deps.asides) await aside.idle();
 	}
 
 	async #run(): Promise<void> {
@@ -69,7 +76,7 @@ export class Ticker {
 		try {
 			const lost = await this.deps.store.reapGateways(lease);
 			if (lost.gateways.length > 0) this.deps.events.gatewaysLost(lost.gateways, lost.agents);
-			this.deps.cutOff.look(lease);
+			for (const aside of this.deps.asides) aside.look(lease);
 			const { due, nextWakeInMs } = await this.deps.store.dueRollouts(roundMax);
 			const busy = await this.#tickAll(
 				lease,
