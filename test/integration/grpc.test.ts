@@ -1,7 +1,7 @@
 // The gRPC API over a real database, with the engine deciding.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { createControl } from '@ampora/control';
+import { createControl, startChecks } from '@ampora/control';
 import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
 import { createEngine, createEngineTelemetry, createGrpcServer, type GrpcServer } from '@ampora/rollout-engine';
 import { messages } from '@ampora/rollout-engine/testing';
@@ -123,6 +123,7 @@ beforeAll(async () => {
 			clock: systemClock,
 			random: systemRandom,
 			telemetry,
+			starts: startChecks(store),
 		},
 		{ leaseTtlMs: 3_000 },
 	);

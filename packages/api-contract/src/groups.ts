@@ -14,7 +14,14 @@ const priority = z.number().int().min(-priorityMax).max(priorityMax).meta({
 	description: 'Of several dynamic groups that match an agent, the one with the highest has it; then the older one.',
 });
 
-export const groupInput = z.strictObject({ name, selector: selector.optional(), priority: priority.optional() });
+const protectedFlag = z.boolean().meta({ description: 'A rollout to it starts only with acceptProtected.' }).optional();
+
+export const groupInput = z.strictObject({
+	name,
+	selector: selector.optional(),
+	priority: priority.optional(),
+	protected: protectedFlag,
+});
 /** What is absent stays. A dynamic group that becomes static keeps its members. */
 export const groupChange = z.strictObject({
 	selector: selector.optional(),
@@ -31,6 +38,8 @@ export const groupChange = z.strictObject({
 		description:
 			'Of the rollouts that are planned because many agents are concerned: some never ran a version they could go back to.',
 	}),
+	acceptProtected: z.boolean().optional().meta({ description: 'Of these: they go to protected groups too.' }),
+	protected: protectedFlag,
 });
 export const groupsQuery = z.strictObject({
 	deleted: flag.optional().meta({ description: 'true: those that were deleted; otherwise those that were not.' }),
@@ -80,6 +89,8 @@ export const group = z
 		/** Null: a static group, whose members were chosen one by one. */
 		selector: z.string().nullable(),
 		priority: z.number().int(),
+		/** A rollout to it starts only with acceptProtected. */
+		protected: z.boolean(),
 		/** All agents are being looked at after a change of selector or priority. */
 		settling: z.boolean(),
 		findings: z.array(groupFinding),

@@ -56,8 +56,14 @@ export const rolloutPlan = z
 		advancedByHand: z.boolean(),
 		/** Nobody is connected: nothing happens until somebody is. */
 		waitsForAgents: z.boolean(),
-		/** no-way-back, management-path, endpoint-changed, pipeline-removed, incompatible-agents, unknown-catalogue, gates-advisory, over-size:N. */
-		risks: z.array(z.object({ risk: z.string(), message: z.string() })),
+		/** no-way-back, management-path, endpoint-changed, pipeline-removed, incompatible-agents, unknown-catalogue, gates-advisory, over-size:N, protected-group, no-window. */
+		risks: z.array(
+			z.object({
+				risk: z.string(),
+				message: z.string(),
+				action: z.string().meta({ description: 'What to do about it.' }),
+			}),
+		),
 		/** Against the version most of these agents are assigned now; null: they are assigned none. */
 		comparison: versionComparison.nullable(),
 		findings: z.array(finding),

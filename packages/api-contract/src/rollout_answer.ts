@@ -117,6 +117,7 @@ export const specView = z
 		unconfirmed: z.enum(['skip', 'push']),
 		controlLossPercent: count,
 		acceptNoWayBack: z.boolean(),
+		acceptProtected: z.boolean(),
 		rollbackTo: id.nullable(),
 		metricGates: z.array(
 			z.object({

@@ -101,6 +101,8 @@ const asked = z.strictObject({
 	unconfirmed: z.enum(['skip', 'push']).optional(),
 	controlLoss: percent.optional(),
 	acceptNoWayBack: z.boolean().optional(),
+	/** A rollout to a protected group starts only with it. */
+	acceptProtected: z.boolean().optional(),
 	rollbackTo: versionReference.optional(),
 	start: z.enum(['now', 'manual']).default('now'),
 	/** Starts by itself then, at most 90 days ahead; a start command starts it earlier. */
@@ -134,6 +136,7 @@ const planned = [
 	'unconfirmed',
 	'controlLoss',
 	'acceptNoWayBack',
+	'acceptProtected',
 	'rollbackTo',
 ] as const;
 

@@ -7,7 +7,15 @@ import type { Caller } from './caller.js';
 import { type Outcome, refuse } from './errors.js';
 import { roomFor } from './group_room.js';
 import { groupAnswer, usableSelector } from './group_view.js';
-import { areMass, isMass, type Newcomers, newcomersUnder, planRolloutOf, planRolloutsFor } from './mass_moves.js';
+import {
+	areMass,
+	type Consent,
+	isMass,
+	type Newcomers,
+	newcomersUnder,
+	planRolloutOf,
+	planRolloutsFor,
+} from './mass_moves.js';
 import { findGroup, holdGroup } from './references.js';
 import { publishedVersion } from './rollout_sources.js';
 import { unitOfWork } from './unit_of_work.js';
@@ -30,6 +38,22 @@ function membershipAfter({ selector, priority }: GroupRow, change: Input): Outco
 	return Promise.resolve(usable.ok ? ok({ selector: usable.value, priority: change.priority ?? priority }) : usable);
 }
 
+const consentOf = ({ acceptNoWayBack, acceptProtected }: Input): Consent => ({ acceptNoWayBack, acceptProtected });
+
+async function setProtected(
+	repositories: Repositories,
+	caller: Caller,
+	{ id, protected: before }: GroupRow,
+	after: boolean | undefined,
+): Promise<void> {
+	if (after === undefined || after === before) return;
+	await repositories.groups.setProtected(id, after);
+	await audit(repositories, caller, {
+		...{ action: 'Group.Changed', entity: ['group', id] },
+		...{ before: { protected: before }, after: { protected: after } },
+	});
+}
+
 async function setMembership(
 	repositories: Repositories,
 	caller: Caller,
@@ -45,7 +69,7 @@ async function setMembership(
 		...{ before: { selector, priority }, after: { ...after, plannedFor: holds ? newcomers.size : 0 } },
 	});
 	if (!holds) return ok([]);
-	return planRolloutsFor(repositories, caller, { newcomers, acceptNoWayBack: input.acceptNoWayBack === true });
+	return planRolloutsFor(repositories, caller, { newcomers, consent: consentOf(input) });
 }
 
 /** The version newcomers are given from now on; where that would change many, only once a rollout has brought the group there. */
@@ -61,9 +85,8 @@ async function setDefault(
 	if (wanted === defaultVersion) return ok([]);
 	const agents = wanted === null ? 0 : await repositories.groups.notAssigned(group, wanted);
 	if (wanted !== null && isMass(agents, members)) {
-		const acceptNoWayBack = input.acceptNoWayBack === true;
 		const planned = await planRolloutOf(repositories, caller, {
-			...{ group, version: wanted, agents, setsDefault: true, acceptNoWayBack },
+			...{ group, version: wanted, agents, setsDefault: true, consent: consentOf(input) },
 		});
 		return planned.ok ? ok([planned.value]) : planned;
 	}
@@ -104,6 +127,7 @@ export async function updateGroup(store: ControlStore, caller: Caller, input: In
 		const after = await membershipAfter(row.value, input);
 		if (!after.ok) return after;
 		const same = after.value.selector === row.value.selector && after.value.priority === row.value.priority;
+		await setProtected(repositories, caller, row.value, input.protected);
 		const planned =
 			reference !== undefined
 				? await setDefault(repositories, caller, { row: row.value, reference, input })

@@ -114,7 +114,8 @@ async function restoreGroup(repositories: Repositories, caller: Caller, referenc
 }
 
 export const groupUseCases = ({ store }: ControlDeps) => ({
-	async createGroup(caller: Caller, { name, selector = '', priority = 0 }: InputOf<'createGroup'>): Outcome<Group> {
+	async createGroup(caller: Caller, input: InputOf<'createGroup'>): Outcome<Group> {
+		const { name, selector = '', priority = 0, protected: guarded = false } = input;
 		const usable = usableSelector(selector);
 		if (!usable.ok) return usable;
 		try {
@@ -124,10 +125,11 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 				const membership = { selector: usable.value, priority };
 				const set = await setSelector(repositories, id, membership);
 				if (!set.ok) return set;
+				if (guarded) await repositories.groups.setProtected(id, true);
 				await audit(repositories, caller, {
 					action: 'Group.Created',
 					entity: ['group', id],
-					after: { name, ...membership },
+					after: { name, ...membership, protected: guarded },
 				});
 				return groupAnswer(repositories, id);
 			});

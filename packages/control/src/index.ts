@@ -5,6 +5,7 @@ export { enrolmentRules } from './enrolment.js';
 export { type ControlError, controlError, type Outcome } from './errors.js';
 export type { MetricsServer } from './metrics_server/metrics_server.js';
 export { createPrometheus } from './metrics_server/prometheus.js';
+export { startChecks } from './plans.js';
 export type { ControlDeps } from './ports.js';
 export { fleetRetention } from './retention.js';
 export { hiddenValue, hideSecrets } from './secret_settings.js';

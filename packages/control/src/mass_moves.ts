@@ -1,6 +1,6 @@
 // No other way in: a selector, priority or default that would change what more than a few agents run does nothing by itself; it becomes
 // a rollout per group, which somebody looks at and starts.
-import type { PlannedRollout } from '@ampora/api-contract';
+import type { InputOf, PlannedRollout } from '@ampora/api-contract';
 import { type GroupId, ok, type VersionId } from '@ampora/runtime';
 import type { Repositories } from '@ampora/store';
 import type { Caller } from './caller.js';
@@ -43,6 +43,9 @@ export async function areMass({ groups }: Pick<Repositories, 'groups'>, newcomer
 	return [...newcomers].some(([id, agents]) => isMass(agents, defaults.get(id)?.members ?? 0));
 }
 
+/** Risks of a planned rollout that whoever makes the change takes. */
+export type Consent = Pick<InputOf<'updateGroup'>, 'acceptNoWayBack' | 'acceptProtected'>;
+
 interface Wanted {
 	readonly group: GroupId;
 	/** By id. */
@@ -50,22 +53,17 @@ interface Wanted {
 	readonly agents: number;
 	/** On its completion the version becomes the group's default. */
 	readonly setsDefault: boolean;
-	readonly acceptNoWayBack: boolean;
+	readonly consent: Consent;
 }
 
 /** A rollout that waits for a person; refused while another one of the group has not ended. */
 export async function planRolloutOf(
 	repositories: Repositories,
 	caller: Caller,
-	{ group, version, agents, setsDefault, acceptNoWayBack }: Wanted,
+	{ group, version, agents, setsDefault, consent }: Wanted,
 ): Outcome<PlannedRollout> {
 	const own = { ...caller, idempotencyKey: null };
-	const written = await writeRollout(
-		repositories,
-		own,
-		{ group, version, start: 'manual', acceptNoWayBack },
-		setsDefault,
-	);
+	const written = await writeRollout(repositories, own, { group, version, start: 'manual', ...consent }, setsDefault);
 	if (!written.ok) return written;
 	const { rollout, group: name, versionRef } = written.value.row;
 	return ok({ rollout: rollout.id, group: name, version: versionRef, agents });
@@ -75,7 +73,7 @@ export async function planRolloutOf(
 export async function planRolloutsFor(
 	repositories: Repositories,
 	caller: Caller,
-	{ newcomers, acceptNoWayBack }: { newcomers: Newcomers; acceptNoWayBack: boolean },
+	{ newcomers, consent }: { newcomers: Newcomers; consent: Consent },
 ): Outcome<PlannedRollout[]> {
 	const defaults = await repositories.groups.defaults();
 	const planned: PlannedRollout[] = [];
@@ -87,7 +85,7 @@ export async function planRolloutsFor(
 			version,
 			agents,
 			setsDefault: true,
-			acceptNoWayBack,
+			consent,
 		});
 		if (!one.ok) return one;
 		planned.push(one.value);

@@ -40,6 +40,7 @@ export function toSpec(
 			unconfirmed: asked.unconfirmed,
 			controlLossPercent: asked.controlLoss,
 			acceptNoWayBack: asked.acceptNoWayBack,
+			acceptProtected: asked.acceptProtected,
 		}),
 		rollbackTo,
 		seed: asked.seed ?? randomUUID(),

@@ -1,10 +1,8 @@
 // What a rollout would do, before it does: a forecast for people, and terms that its start is bound to.
-import { createHash } from 'node:crypto';
 import type { AnswerOf, InputOf, RolloutPlan, VersionComparison } from '@ampora/api-contract';
 import type { ConfigDocument } from '@ampora/collector-config';
 import {
-	type Approval,
-	canonicalJson,
+	type Calendar,
 	type Forecast,
 	forecast,
 	type GateForecast,
@@ -12,7 +10,6 @@ import {
 	type Rollout,
 	type RolloutSpec,
 	type StepForecast,
-	voidedBy,
 } from '@ampora/rollout';
 import { formatDuration, type GroupId, newId, ok, type VersionId } from '@ampora/runtime';
 import type { GroupRow, PlannableMember, PlanRow, Repositories, VersionRow } from '@ampora/store';
@@ -23,6 +20,8 @@ import { numberAfter, numberCursor } from './cursor.js';
 import { notFound, type Outcome, refuse } from './errors.js';
 import { tryQueries } from './metrics_server/try_queries.js';
 import { toSpec } from './new_rollout.js';
+import { type Risk, risksOf } from './plan_risks.js';
+import { type Bound, type Current, changesSince, digestOf, groundsChanged, type Terms } from './plan_terms.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
@@ -33,25 +32,6 @@ import { documentOf, findingsOf } from './versions.js';
 
 /** A plan binds so long. */
 const planLastsMs = 24 * 3_600_000;
-/** More agents than this are a risk of their own. */
-const largeRollout = 1_000;
-
-interface Risk {
-	readonly risk: string;
-	readonly message: string;
-}
-
-/** What a rollout binds to: everything that was decided, and nothing that merely was so at the time. */
-interface Terms {
-	readonly group: string;
-	/** Null: its members are chosen by hand. */
-	readonly selector: string | null;
-	readonly contentHash: string;
-	readonly spec: RolloutSpec;
-	readonly risks: readonly string[];
-}
-
-const digestOf = (terms: Terms): string => createHash('sha256').update(canonicalJson(terms)).digest('hex');
 
 /** What is kept of a plan besides its columns. */
 interface PlanContent {
@@ -77,9 +57,12 @@ interface Planning {
 	readonly group: GroupRow;
 	readonly version: VersionRow;
 	readonly spec: RolloutSpec;
+	/** When it starts by itself, ms; null: now, as far as is known. */
+	readonly startAtMs: number | null;
 }
 
 interface Made {
+	readonly nowMs: number;
 	readonly spec: RolloutSpec;
 	readonly digest: string;
 	readonly content: PlanContent;
@@ -121,20 +104,26 @@ async function comparisons(
 	});
 }
 
-async function makePlan(repositories: Repositories, { group, version, spec: asked }: Planning): Promise<Made> {
+async function makePlan(repositories: Repositories, planning: Planning): Promise<Made> {
+	const { group, version, spec: asked, startAtMs } = planning;
+	const nowMs = await repositories.rollouts.databaseNowMs();
 	const members = await repositories.plans.members(group.id, version.id, asked.spreadBy ?? null);
 	const differences = await comparisons(repositories, members, version);
 	const management = [...new Set(differences.flatMap(({ managementPath }) => managementPath))];
 	const spec = management.length > 0 ? { ...asked, strategy: { ...asked.strategy, firstAgentAlone: true } } : asked;
 	const foreseen = forecast({ versionId: version.id as VersionId, spec }, members);
 	const fits = await fitsOf(repositories, group.id, version, foreseen);
-	const risks = risksOf({ foreseen, differences, management, ...fits });
+	const calendar = await calendarFrom(repositories, group.id, nowMs);
+	const risks = risksOf({
+		...{ foreseen, differences, management, ...fits, calendar, protectedGroup: group.protected },
+		fromMs: Math.max(nowMs, startAtMs ?? nowMs),
+	});
 	const terms: Terms = {
 		group: group.id,
 		selector: group.selector,
 		contentHash: Buffer.from(version.contentHash).toString('hex'),
-		spec,
-		risks: risks.map(({ risk }) => risk),
+		...{ spec, calendar },
+		risks: risks.filter(({ passing }) => passing !== true).map(({ risk }) => risk),
 	};
 	const steps = foreseen.steps.map((step) => ({
 		...step,
@@ -142,7 +131,7 @@ async function makePlan(repositories: Repositories, { group, version, spec: aske
 		deferred: step.deferred.length,
 	}));
 	return {
-		spec,
+		...{ nowMs, spec },
 		digest: digestOf(terms),
 		agentIds: foreseen.steps.flatMap(({ agents, deferred }) => [...agents, ...deferred]),
 		content: {
@@ -151,6 +140,12 @@ async function makePlan(repositories: Repositories, { group, version, spec: aske
 			comparison: differences[0] ?? null,
 		},
 	};
+}
+
+/** Windows of the group, and freezes that are not over. */
+async function calendarFrom(repositories: Repositories, groupId: GroupId, nowMs: number): Promise<Calendar> {
+	const { windows, freezes } = await repositories.calendar.of(groupId);
+	return { windows, freezes: freezes.filter(({ untilMs }) => untilMs > nowMs) };
 }
 
 /** Of the agents that are to be pushed: how many lack a component, which, and of how many nobody knows. */
@@ -174,103 +169,35 @@ async function fitsOf(
 	return { lacking: [...new Set(lacking)].sort(), incompatible: count('lacks'), unknown: count('unknown') };
 }
 
-const agentsText = (count: number): string => (count === 1 ? '1 agent' : `${count} agents`);
-
-function risksOf(found: {
-	readonly foreseen: Forecast;
-	readonly differences: readonly VersionComparison[];
-	readonly management: readonly string[];
-	readonly lacking: readonly string[];
-	readonly incompatible: number;
-	readonly unknown: number;
-}): readonly Risk[] {
-	const { foreseen, differences, management, lacking, incompatible, unknown } = found;
-	const endpoints = [...new Set(differences.flatMap((one) => one.endpoints))];
-	const pipelines = [...new Set(differences.flatMap((one) => one.removedPipelines))];
-	const advisory = advisoryGates(foreseen);
-	const risk = (holds: boolean, name: string, message: string): readonly Risk[] =>
-		holds ? [{ risk: name, message }] : [];
-	return [
-		...risk(
-			foreseen.noWayBack > 0,
-			'no-way-back',
-			`${agentsText(foreseen.noWayBack)} never proved a version and could not be rolled back`,
-		),
-		...risk(
-			management.length > 0,
-			'management-path',
-			`agents may not find back to their server (${management.join(', ')}); the first step is one agent`,
-		),
-		...risk(endpoints.length > 0, 'endpoint-changed', `data goes elsewhere: ${endpoints.join(', ')}`),
-		...risk(pipelines.length > 0, 'pipeline-removed', `pipelines end: ${pipelines.join(', ')}`),
-		...risk(incompatible > 0, 'incompatible-agents', `${agentsText(incompatible)} lack ${lacking.join(', ')}`),
-		...risk(unknown > 0, 'unknown-catalogue', `nobody knows which components ${agentsText(unknown)} have`),
-		...risk(advisory.length > 0, 'gates-advisory', `gates that cannot fire: ${advisory.join('; ')}`),
-		...risk(
-			foreseen.eligible > largeRollout,
-			`over-size:${largeRollout}`,
-			`${foreseen.eligible} agents are more than ${largeRollout}`,
-		),
-	];
-}
-
-/** `disconnect-ratio in step 1`: over the step and over all pushed by then it could not fire. */
-const advisoryGates = ({ steps }: Forecast): readonly string[] =>
-	steps.flatMap(({ gates }, index) =>
-		Object.entries(gates)
-			.filter(([, { step, rollout }]) => step.kind !== 'armed' && rollout.kind !== 'armed')
-			.map(([gate]) => `${gate} in step ${index + 1}`),
-	);
-
-/** What somebody agreed to. */
-interface Bound extends Approval, NonNullable<Approval['grounds']> {
-	readonly spec: RolloutSpec;
-}
-
 function boundOf({ content, createdAt }: PlanRow): Bound {
 	const { terms, lacking, foreseen } = content as PlanContent;
-	const { selector, spec, risks } = terms;
-	return { selector, spec, risks, lacking, eligible: foreseen.eligible, untilMs: createdAt.getTime() + planLastsMs };
+	return { ...terms, lacking, eligible: foreseen.eligible, untilMs: createdAt.getTime() + planLastsMs };
 }
 
-/** What is no longer as it was planned, in words; empty: it binds. */
-function changesSince(before: Bound, now: Made, nowMs: number): readonly string[] {
-	const { terms, lacking, foreseen } = now.content;
-	const newRisks = terms.risks.filter((risk) => !before.risks.includes(risk));
-	const goneRisks = before.risks.filter((risk) => !terms.risks.includes(risk));
-	const newLacking = lacking.filter((component) => !before.lacking.includes(component));
-	const changed = (what: string, a: unknown, b: unknown): readonly string[] =>
-		canonicalJson(a) === canonicalJson(b) ? [] : [what];
-	return [
-		...voidedBy(before, { eligible: foreseen.eligible, nowMs }),
-		...changed('the selector of the group is another one', before.selector, terms.selector),
-		...changed('how it would be done has changed', before.spec, terms.spec),
-		...newRisks.map((risk) => `a new risk: ${risk}`),
-		...goneRisks.map((risk) => `a risk that is no more: ${risk}`),
-		...newLacking.map((component) => `agents that lack ${component} have come`),
-	];
-}
+const currentOf = ({ content: { terms, lacking, foreseen }, nowMs }: Made): Current => ({
+	...{ terms, lacking, nowMs },
+	eligible: foreseen.eligible,
+});
 
 /** What a rollout under this plan is created with, or what changed since. `replan` goes ahead on the grounds of now. */
 export async function boundBy(
 	repositories: Repositories,
 	reference: string,
-	{ group, version, replan }: { group: GroupRow; version: VersionRow; replan: boolean },
+	{ replan, ...wanted }: Omit<Planning, 'spec'> & { readonly replan: boolean },
 ): Outcome<RolloutSpec> {
 	const plan = await repositories.plans.find(reference);
 	if (plan === null) return notFound('plan', reference, 'ampora rollouts plan');
-	if (plan.groupId !== group.id || plan.versionId !== version.id) {
+	if (plan.groupId !== wanted.group.id || plan.versionId !== wanted.version.id) {
 		const message = `plan ${plan.id} is for another group or version`;
 		return refuse('invalid-argument', message, { details: { field: 'plan', plan: plan.id } });
 	}
-	const nowMs = await repositories.rollouts.databaseNowMs();
-	const now = await makePlan(repositories, { group, version, spec: askedOf(plan.spec) });
-	const changes = changesSince(boundOf(plan), now, nowMs);
+	const now = await makePlan(repositories, { ...wanted, spec: askedOf(plan.spec) });
+	const changes = changesSince(boundOf(plan), currentOf(now));
 	if (changes.length > 0 && !replan) {
 		const message = `plan ${plan.id} does not hold any more: ${changes.join('; ')}`;
 		return refuse('plan-void', message, { details: { plan: plan.id, changes } });
 	}
-	return ok(approvedSpec(now, nowMs));
+	return ok(approvedSpec(now));
 }
 
 /** Without what a plan adds by itself. */
@@ -278,45 +205,60 @@ function askedOf({ strategy: { firstAgentAlone: _, ...strategy }, ...spec }: Rol
 	return { ...spec, strategy };
 }
 
+/** What a rollout was created on, and what is so now; null: it is bound to nothing. */
+async function groundsOf(store: Repositories, { groupId, versionId, spec }: Rollout) {
+	const { approved, startAtMs, ...own } = spec;
+	if (!approved?.grounds) return null;
+	const [group, version] = await Promise.all([
+		store.groups.find({ id: groupId }),
+		store.configurations.findVersion({ id: versionId }, false),
+	]);
+	if (group === null || version === null) return null;
+	const now = await makePlan(store, { group, version, spec: askedOf(own), startAtMs: null });
+	const untilMs = Math.max(approved.untilMs, (startAtMs ?? 0) + planLastsMs);
+	const before: Bound = { ...approved, ...approved.grounds, untilMs, spec: own };
+	return { before, now, rebound: { ...approvedSpec(now), ...(startAtMs !== undefined && { startAtMs }) } };
+}
+
 /**
  * Before a rollout is started by hand: does what it was created on still hold? The engine looks again at how many agents there are and
  * at the time. `replan` binds it to what is so now.
  */
-export async function boundAtStart(
-	store: Repositories,
-	{ id, groupId, versionId, spec }: Rollout,
-	replan: boolean,
-): Outcome<null> {
-	const { approved, ...own } = spec;
-	const [group, version, nowMs] = await Promise.all([
-		store.groups.find({ id: groupId }),
-		store.configurations.findVersion({ id: versionId }, false),
-		store.rollouts.databaseNowMs(),
-	]);
-	if (!approved?.grounds || group === null || version === null) return ok(null);
-	const untilMs = Math.max(approved.untilMs, (own.startAtMs ?? 0) + planLastsMs);
-	const now = await makePlan(store, { group, version, spec: askedOf(own) });
-	const changes = changesSince({ ...approved, ...approved.grounds, untilMs, spec: own }, now, nowMs);
+export async function boundAtStart(store: Repositories, rollout: Rollout, replan: boolean): Outcome<null> {
+	const grounds = await groundsOf(store, rollout);
+	if (grounds === null) return ok(null);
+	const { id } = rollout;
+	const changes = changesSince(grounds.before, currentOf(grounds.now));
 	if (changes.length > 0 && !replan) {
 		const message = `what rollout ${id} was created on does not hold any more: ${changes.join('; ')}`;
 		return refuse('plan-void', message, { details: { rollout: id, changes } });
 	}
-	if (!replan || (await store.rollouts.rebind(id, approvedSpec(now, nowMs)))) return ok(null);
+	if (!replan || (await store.rollouts.rebind(id, grounds.rebound))) return ok(null);
 	const message = `start: rollout ${id} cannot be bound to what is so now while another command on it is undecided`;
 	const action = 'Ask again when that command is decided, which takes a moment while an engine leads.';
 	return refuse('command-refused', message, { details: { rollout: id, command: 'start', reason: 'busy' }, action });
 }
 
-/** What a rollout without a plan of its own is bound to: what is so now. */
-export async function boundNow(repositories: Repositories, planning: Planning): Promise<RolloutSpec> {
-	return approvedSpec(await makePlan(repositories, planning), await repositories.rollouts.databaseNowMs());
-}
+/** Before a rollout starts by itself: what of its grounds does not hold any more, as far as the rollout core cannot see it. */
+export const startChecks = (store: Repositories) => ({
+	async changesAtStart(rollout: Rollout): Promise<readonly string[]> {
+		const grounds = await groundsOf(store, rollout);
+		return grounds === null ? [] : groundsChanged(grounds.before, currentOf(grounds.now));
+	},
+});
 
-const approvedSpec = ({ spec, digest, content: { terms, lacking, foreseen } }: Made, nowMs: number): RolloutSpec => ({
+/** What a rollout without a plan of its own is bound to: what is so now. */
+export const boundNow = async (repositories: Repositories, planning: Planning): Promise<RolloutSpec> =>
+	approvedSpec(await makePlan(repositories, planning));
+
+const approvedSpec = ({ spec, digest, nowMs, content: { terms, lacking, foreseen } }: Made): RolloutSpec => ({
 	...spec,
 	approved: {
 		...{ eligible: foreseen.eligible, untilMs: nowMs + planLastsMs, digest },
-		grounds: { selector: terms.selector, risks: terms.risks, lacking },
+		grounds: {
+			...{ selector: terms.selector, risks: terms.risks, lacking },
+			...(terms.calendar !== undefined && { calendar: terms.calendar }),
+		},
 	},
 });
 
@@ -360,7 +302,8 @@ async function toPlan(repositories: Repositories, plan: PlanRow): Promise<Rollou
 		steps: foreseen.steps.map((step, at) => toStep(step, plan.spec, at)),
 		duration: { least: formatDuration(leastMs), leastMs, most: formatDuration(mostMs), mostMs },
 		...{ advancedByHand: foreseen.advancedByHand, waitsForAgents: foreseen.waitsForAgents },
-		risks: risks.map((risk) => ({ ...risk })),
+		// Plans from before risks had one are without.
+		risks: risks.map(({ risk, message, action = '' }) => ({ risk, message, action })),
 		comparison,
 		findings: version === null ? [] : findingsOf(version),
 	};
@@ -392,7 +335,9 @@ export const planUseCases = ({ store, ...deps }: ControlDeps) => ({
 		if (!spec.ok) return spec;
 		const tried = await tryQueries(deps, spec.value);
 		if (!tried.ok) return tried;
-		const made = await makePlan(store, { group: group.value, version: version.value, spec: spec.value });
+		const made = await makePlan(store, {
+			...{ group: group.value, version: version.value, spec: spec.value, startAtMs: null },
+		});
 		const kept = await store.plans.insert(
 			{
 				...made,

@@ -10,6 +10,7 @@ import { type ControlError, type Outcome, refuse } from './errors.js';
 import { hint } from './hints.js';
 import { tryQueries } from './metrics_server/try_queries.js';
 import { toSpec } from './new_rollout.js';
+import { noWayBackAction, protectedAction } from './plan_risks.js';
 import { boundBy, boundNow } from './plans.js';
 import type { ControlDeps } from './ports.js';
 import { possibleCommands } from './possible_commands.js';
@@ -171,9 +172,6 @@ function startsAt(text: string, nowMs: number): Result<Start, ControlError> {
 	return ok({ atMs });
 }
 
-const startingAt = (spec: RolloutSpec, start: Start): RolloutSpec =>
-	typeof start === 'object' && 'atMs' in start ? { ...spec, startAtMs: start.atMs } : spec;
-
 /** `setsDefault`: once it has completed, its version is what newcomers of the group are given. */
 export async function writeRollout(
 	repositories: Repositories,
@@ -200,7 +198,8 @@ export async function writeRollout(
 			? await publishedVersion(repositories, input.version ?? '', true)
 			: await inlineVersion(repositories, caller, name, input.config);
 	if (!version.ok) return version;
-	const planning = { group: group.value, version: version.value };
+	const startAtMs = typeof start.value === 'object' && 'atMs' in start.value ? start.value.atMs : null;
+	const planning = { group: group.value, version: version.value, startAtMs };
 	const bound =
 		input.plan === undefined
 			? ok(await boundNow(repositories, { ...planning, spec: spec.value }))
@@ -209,7 +208,7 @@ export async function writeRollout(
 	const { rollout, startCommand } = await writeNewRollout(repositories, caller, {
 		groupId,
 		version: { id: version.value.id as VersionId, ref: refOf(version.value) },
-		spec: startingAt(bound.value, start.value),
+		spec: startAtMs === null ? bound.value : { ...bound.value, startAtMs },
 		start: start.value,
 		onlyAgents: null,
 		setsDefault,
@@ -269,6 +268,7 @@ async function started(deps: ControlDeps, caller: Caller, written: Written): Out
 	return refuse('command-refused', decided.message ?? 'the rollout could not start', {
 		details: { rollout: rollout.id, command: 'start', reason: decided.code },
 		...(decided.code === 'no-way-back' && { action: noWayBackAction }),
+		...(decided.code === 'protected-group' && { action: protectedAction }),
 	});
 }
 
@@ -289,9 +289,6 @@ async function superseding(
 	const details = { rollout: taken.rollout, command: 'supersede', reason: decided.code };
 	return refuse('command-refused', decided.message ?? 'the rollout did not give way', { details });
 }
-
-const noWayBackAction =
-	'Create it with acceptNoWayBack (--accept-no-way-back), or name the version they would go back to with rollbackTo (--rollback-to).';
 
 /** The rollout this key made before; a request for another group or version under the same key is a mistake. */
 async function repeated({ store }: ControlDeps, { actor, idempotencyKey }: Caller, input: Input) {

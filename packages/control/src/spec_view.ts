@@ -38,6 +38,7 @@ export function specView(given: RolloutSpec, onlyAgents: number | null): Rollout
 		deferFor: formatDuration(deferForMs),
 		deferForMs,
 		spreadBy: spec.spreadBy ?? null,
+		acceptProtected: spec.acceptProtected ?? false,
 		progressDeadline: formatDuration(progressDeadlineMs),
 		progressDeadlineMs,
 		onlyAgents,

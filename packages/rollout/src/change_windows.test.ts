@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ChangeWindow, type Freeze, weekdays, windowProblem, windowState } from './change_windows.js';
+import { type ChangeWindow, type Freeze, outlook, weekdays, windowProblem, windowState } from './change_windows.js';
 
 const at = (text: string): number => Date.parse(text);
 const window = (from: string, to: string, timeZone = 'Europe/Berlin', days = weekdays as ChangeWindow['days']) => ({
@@ -108,5 +108,42 @@ describe('change windows', () => {
 		expect(windowProblem({ ...good, to: '22:00' })).toContain('ends when it starts');
 		expect(windowProblem({ ...good, timeZone: 'Europe/Berlinn' })).toContain('no IANA time zone');
 		expect(windowProblem({ ...good, timeZone: '+02:00' })).toContain('no IANA time zone');
+	});
+});
+
+describe('the outlook', () => {
+	const hour = 3_600_000;
+	const text = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString().slice(5, 16));
+	const ahead = (windows: readonly ChangeWindow[], from: string, hours: number, freezes: readonly Freeze[] = []) => {
+		const { beginsMs, closesMs, endsMs } = outlook({ windows, freezes }, at(from), hours * hour);
+		return [text(beginsMs), text(closesMs), text(endsMs)];
+	};
+	const nights = window('22:00', '02:00', 'UTC');
+
+	it('without windows is all open', () => {
+		expect(ahead([], '2026-07-01T10:00:00Z', 5)).toEqual(['07-01T10:00', null, '07-01T15:00']);
+		expect(ahead([window('00:00', '24:00', 'UTC')], '2026-07-01T10:00:00Z', 100)).toEqual([
+			...['07-01T10:00', null, '07-05T14:00'],
+		]);
+	});
+
+	it('waits for the next opening, and goes on in as many as it takes', () => {
+		expect(ahead([nights], '2026-07-01T10:00:00Z', 4)).toEqual(['07-01T22:00', null, '07-02T02:00']);
+		expect(ahead([nights], '2026-07-02T01:00:00Z', 4)).toEqual(['07-02T01:00', '07-02T02:00', '07-03T01:00']);
+		expect(ahead([nights], '2026-07-01T22:00:00Z', 10)).toEqual(['07-01T22:00', '07-02T02:00', '07-04T00:00']);
+		expect(ahead([nights], '2026-07-01T22:00:00Z', 4 * 60 + 1)[2]).toBeNull();
+	});
+
+	it('takes windows that meet or overlap for one', () => {
+		const windows = [nights, { ...window('02:00', '05:00', 'UTC'), name: 'early' }];
+		expect(ahead(windows, '2026-07-01T22:00:00Z', 7)).toEqual(['07-01T22:00', null, '07-02T05:00']);
+	});
+
+	it('is cut by freezes, and has nothing where they leave nothing', () => {
+		const cut = [freeze('2026-07-01T23:00:00Z', '2026-07-02T01:00:00Z')];
+		expect(ahead([nights], '2026-07-01T22:00:00Z', 2, cut)).toEqual(['07-01T22:00', '07-01T23:00', '07-02T02:00']);
+		expect(ahead([], '2026-07-01T22:00:00Z', 2, cut)).toEqual(['07-01T22:00', '07-01T23:00', '07-02T02:00']);
+		const never = [{ ...nights, days: [] }];
+		expect(ahead(never, '2026-07-01T22:00:00Z', 2)).toEqual([null, null, null]);
 	});
 });

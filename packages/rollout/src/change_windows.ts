@@ -94,6 +94,60 @@ function openFrom(windows: readonly ChangeWindow[], atMs: number): number | null
 	return first;
 }
 
+/** How open time lies ahead. */
+export interface Outlook {
+	/** When the group may change next; null: never, as things stand. */
+	readonly beginsMs: number | null;
+	/** When it closes before the time needed is over; null: it does not. */
+	readonly closesMs: number | null;
+	/** When so much open time has passed; null: not in sight. */
+	readonly endsMs: number | null;
+}
+
+/** Openings that are looked at; what needs more has no end in sight. */
+const openingsMax = 60;
+
+/** Finds `neededMs` of open time from `fromMs` on. */
+export function outlook({ windows, freezes }: Calendar, fromMs: number, neededMs: number): Outlook {
+	const beginsMs = nextOpening(windows, freezes, fromMs);
+	let closesMs: number | null = null;
+	let left = neededMs;
+	for (let at = beginsMs, round = 0; at !== null && round < openingsMax; round += 1) {
+		const until = openUntil(windows, freezes, at);
+		if (until === null || until - at >= left) return { beginsMs, closesMs, endsMs: at + left };
+		closesMs ??= until;
+		left -= until - at;
+		at = nextOpening(windows, freezes, until);
+	}
+	return { beginsMs, closesMs, endsMs: null };
+}
+
+/** When what is open at `atMs` closes; null: not within the days looked at. */
+function openUntil(windows: readonly ChangeWindow[], freezes: readonly Freeze[], atMs: number): number | null {
+	const frozen = freezes.filter(({ fromMs }) => fromMs > atMs).map(({ fromMs }) => fromMs);
+	const frozenFrom = frozen.length === 0 ? null : Math.min(...frozen);
+	let until = atMs;
+	// Windows that meet or overlap are one.
+	for (let ends = closings(windows, until); windows.length > 0 && ends.length > 0; ends = closings(windows, until)) {
+		until = Math.max(...ends);
+		if (until - atMs > daysAhead * dayMs) return frozenFrom;
+	}
+	if (windows.length === 0) return frozenFrom;
+	return frozenFrom === null ? until : Math.min(until, frozenFrom);
+}
+
+/** When the windows that are open at that instant close. */
+function closings(windows: readonly ChangeWindow[], atMs: number): readonly number[] {
+	const ends: number[] = [];
+	for (const window of windows) {
+		for (const { fromMs, untilMs } of openings(window, atMs)) {
+			if (fromMs > atMs) break;
+			if (untilMs > atMs) ends.push(untilMs);
+		}
+	}
+	return ends;
+}
+
 /** In order, beginning the day before: it may have opened then. */
 function* openings({ days, from, to, timeZone }: ChangeWindow, atMs: number): Generator<Interval> {
 	const fromMinute = minuteOf(from);

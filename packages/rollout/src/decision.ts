@@ -55,7 +55,7 @@ export type GateEdit = Partial<Pick<GateSpec, 'thresholdPercent' | 'minSample'>>
 export interface CommandOutcome {
 	readonly commandId: string;
 	readonly accepted: boolean;
-	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `plan-void`, `too-many-domains`, `looser-gate`, `outside-window`, `busy`, `unknown-agent`. */
+	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `protected-group`, `plan-void`, `too-many-domains`, `looser-gate`, `outside-window`, `busy`, `unknown-agent`. */
 	readonly code: string | null;
 	/** For people, when refused: what the state is, what was asked, what to do. */
 	readonly message: string | null;
@@ -78,6 +78,8 @@ export interface Environment {
 	readonly latestOfGroup: boolean;
 	/** Windows and freezes of the group; absent in what was journalled before there were any. */
 	readonly calendar?: Calendar;
+	/** Whoever starts it has to say that it is meant. */
+	readonly protectedGroup?: boolean;
 	/** For a queued one: the rollout of the group that has not ended. */
 	readonly busyWith?: RolloutId | null;
 	/** Where the rollout is that this one is to supersede. */
@@ -113,6 +115,8 @@ export interface Snapshot {
 	readonly environment: Environment;
 	/** Verdicts of the metrics server on gates that were due; absent: none. */
 	readonly metricResults?: readonly MetricResult[];
+	/** For one that starts by itself now: what has changed since it was created, beside what `decide` sees; absent: nobody looked. */
+	readonly changedGrounds?: readonly string[];
 	readonly nowMs: number;
 }
 

@@ -4,6 +4,7 @@ export {
 	type Calendar,
 	type ChangeWindow,
 	type Freeze,
+	outlook,
 	type Weekday,
 	type WindowState,
 	weekdays,
@@ -57,6 +58,7 @@ export {
 	type SpecProblem,
 	validateSpec,
 } from './spec.js';
+export { startsByItself } from './start.js';
 export { populationOf } from './steps.js';
 export {
 	emptyBack,

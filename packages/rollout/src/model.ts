@@ -1,4 +1,5 @@
 import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
+import type { Calendar } from './change_windows.js';
 
 /** Where a rollout is in its life. `Aborted` was ended by a person, `Failed` could not go on. */
 export type RolloutState =
@@ -166,6 +167,8 @@ export interface RolloutSpec {
 	readonly unconfirmed: 'skip' | 'push';
 	readonly controlLossPercent: number;
 	readonly acceptNoWayBack: boolean;
+	/** The group is protected, and that is known. Absent in rollouts from before groups could be. */
+	readonly acceptProtected?: boolean;
 	/** Where agents go on rollback that never proved a version here. */
 	readonly rollbackTo: VersionId | null;
 	/** What was foreseen when it was created: a start on other grounds is refused. */
@@ -188,6 +191,8 @@ export interface Approval {
 		readonly risks: readonly string[];
 		/** Components that agents lacked. */
 		readonly lacking: readonly string[];
+		/** Absent in what was approved before windows and freezes were terms. */
+		readonly calendar?: Calendar;
 	};
 }
 

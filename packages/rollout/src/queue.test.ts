@@ -1,5 +1,6 @@
 import type { RolloutId } from '@ampora/runtime';
 import { describe, expect, it } from 'vitest';
+import { decide } from './decide.js';
 import { outcomeOf, until } from './testing/scenario.js';
 import { idleEnvironment, keepsSilent, RolloutWorld } from './testing/world.js';
 import { turnOfGroup } from './wake.js';
@@ -48,6 +49,25 @@ describe('a queued rollout', () => {
 		world.settle();
 		expect(world.rollout.state).toBe('Rejected');
 		expect(world.decisions.at(-1)?.events.at(-1)).toMatchObject({ to: 'Rejected', why: /^1 of 5 agents/ });
+	});
+
+	it('that was created on something starts by itself only when somebody looked whether that holds', () => {
+		const grounds = { selector: null, risks: [], lacking: [] };
+		const waiting = (changedGrounds?: readonly string[]) => {
+			const approved = { eligible: 4, untilMs: Number.MAX_SAFE_INTEGER, grounds };
+			const world = new RolloutWorld({ approved });
+			world.addAgents(4);
+			world.rollout = { ...world.rollout, state: 'Queued' };
+			const snapshot = world.snapshot();
+			return decide({ ...snapshot, ...(changedGrounds && { changedGrounds }) });
+		};
+		expect(waiting().rollout.state).toBe('Queued');
+		expect(waiting([]).rollout.state).toBe('InProgress');
+		const refused = waiting(['a new risk: endpoint-changed', 'the freeze "launch" was added']);
+		expect(refused.rollout.state).toBe('Rejected');
+		expect(refused.events.at(-1)).toMatchObject({
+			why: expect.stringContaining('a new risk: endpoint-changed; the freeze "launch" was added'),
+		});
 	});
 
 	it.each(['RollingBack', 'RolledBack', 'Aborted'] as const)(

@@ -6,6 +6,7 @@ export type RefusalCode =
 	| 'overruled'
 	| 'reason-required'
 	| 'no-way-back'
+	| 'protected-group'
 	| 'plan-void'
 	| 'too-many-domains'
 	| 'looser-gate'

@@ -75,6 +75,7 @@ const defaults: Omit<RolloutSpec, 'gates' | 'seed'> = {
 	unconfirmed: 'skip',
 	controlLossPercent: 5,
 	acceptNoWayBack: false,
+	acceptProtected: false,
 	rollbackTo: null,
 };
 

@@ -15,6 +15,26 @@ describe('a start', () => {
 		expect(world.targets.size).toBe(0);
 	});
 
+	it('of a protected group is refused to whoever did not say that it is meant, by hand and by itself', () => {
+		const protectedGroup = (spec: ConstructorParameters<typeof RolloutWorld>[0] = {}) => {
+			const world = new RolloutWorld(spec);
+			world.environment = { ...world.environment, protectedGroup: true };
+			world.addAgents(3);
+			return world;
+		};
+		const world = protectedGroup();
+		const id = world.ask('start', { replan: true });
+		world.settle();
+		expect(outcomeOf(world, id)).toMatchObject({ accepted: false, code: 'protected-group' });
+		expect(world.rollout.state).toBe('Pending');
+		const timed = protectedGroup({ startAtMs: 0 });
+		timed.settle();
+		expect(timed.rollout.state).toBe('Rejected');
+		const meant = protectedGroup({ acceptProtected: true });
+		meant.start();
+		expect(meant.rollout.state).toBe('InProgress');
+	});
+
 	it('completes at once when every agent already runs the version', () => {
 		const world = new RolloutWorld();
 		const assignment = {

@@ -1,5 +1,6 @@
 import { voidedBy } from './approval.js';
 import { domainsMax } from './cohorts.js';
+import type { Snapshot } from './decision.js';
 import type { Draft } from './draft.js';
 import type { RolloutState } from './model.js';
 import { type Plan, planTargets } from './plan.js';
@@ -13,7 +14,10 @@ const approvedForMs = 24 * 3_600_000;
 function startRollout(draft: Draft, why: string, replan = false): Refusal {
 	const plan = planTargets(draft.rollout, draft.snapshot.members);
 	const refusal =
-		refuseDomains(draft, plan) ?? refuseNoWayBack(draft, plan) ?? (replan ? null : refuseVoid(draft, plan));
+		refuseProtected(draft) ??
+		refuseDomains(draft, plan) ??
+		refuseNoWayBack(draft, plan) ??
+		(replan ? null : refuseVoid(draft, plan));
 	if (refusal !== null) return refusal;
 	for (const target of plan.targets) draft.addTarget(target);
 	draft.patch({
@@ -32,6 +36,11 @@ function startRollout(draft: Draft, why: string, replan = false): Refusal {
 function begin(draft: Draft, why: string): void {
 	moveTo(draft, 'InProgress', why);
 	startNext(draft);
+}
+
+function refuseProtected({ rollout, snapshot }: Draft): Refusal {
+	if (snapshot.environment.protectedGroup !== true || rollout.spec.acceptProtected === true) return null;
+	return refuse('protected-group', 'the group is protected; say that this rollout is meant for it (acceptProtected)');
 }
 
 function refuseDomains(draft: Draft, { domains }: Plan): Refusal {
@@ -57,11 +66,14 @@ function refuseVoid(draft: Draft, plan: Plan): Refusal {
 	if (!approved) return null;
 	// Whoever approved a start on a later day approved that day.
 	const untilMs = Math.max(approved.untilMs, (startAtMs ?? 0) + approvedForMs);
-	const changes = voidedBy({ ...approved, untilMs }, { eligible: plan.candidates, nowMs: draft.nowMs });
+	const changes = [
+		...voidedBy({ ...approved, untilMs }, { eligible: plan.candidates, nowMs: draft.nowMs }),
+		...(draft.snapshot.changedGrounds ?? []),
+	];
 	if (changes.length === 0) return null;
 	return refuse(
 		'plan-void',
-		`the plan does not hold any more: ${changes.join('; ')}; look at a new plan, or start with replan`,
+		`what it was created on does not hold any more: ${changes.join('; ')}; look at a new plan, and start with replan or create it anew`,
 	);
 }
 
@@ -80,17 +92,32 @@ export function startByHand(draft: Draft, why: string, replan = false): Refusal 
 
 const stopped: readonly RolloutState[] = ['RollingBack', 'RolledBack', 'Aborted'];
 
-/** What waits for its time or its turn starts by itself. */
+/** What waits for its time or its turn, and has come to it. */
+export function startsByItself({
+	rollout,
+	environment,
+	nowMs,
+}: Pick<Snapshot, 'rollout' | 'environment' | 'nowMs'>): boolean {
+	const { state, spec } = rollout;
+	const { busyWith, superseded } = environment;
+	const due = spec.startAtMs == null || spec.startAtMs <= nowMs;
+	if (state === 'Pending') return spec.startAtMs != null && due;
+	return state === 'Queued' && due && !busyWith && !isStopped(superseded);
+}
+
+const isStopped = (superseded: RolloutState | null | undefined): boolean =>
+	superseded != null && stopped.includes(superseded);
+
 export function startWaiting(draft: Draft): void {
 	const { state, spec } = draft.rollout;
-	const { busyWith, superseded } = draft.snapshot.environment;
-	const due = spec.startAtMs == null || spec.startAtMs <= draft.nowMs;
-	if (state === 'Pending' && spec.startAtMs != null && due) startAlone(draft, 'its time came');
-	if (state !== 'Queued') return;
+	const { superseded } = draft.snapshot.environment;
 	// Somebody stopped what this one was to take over from: what was decided there stands.
-	if (superseded && stopped.includes(superseded))
+	if (state === 'Queued' && isStopped(superseded))
 		end(draft, 'Rejected', `the rollout it was to supersede is ${superseded}`);
-	else if (!busyWith && due) startAlone(draft, 'its turn came');
+	if (!startsByItself({ ...draft.snapshot, rollout: draft.rollout })) return;
+	// Whether what it was created on still holds, nobody has looked at yet: fail closed.
+	if (spec.approved?.grounds !== undefined && draft.snapshot.changedGrounds === undefined) return;
+	startAlone(draft, state === 'Pending' ? 'its time came' : 'its turn came');
 }
 
 /** One that may not start is rejected, for nobody is there to be told. */

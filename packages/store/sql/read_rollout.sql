@@ -47,6 +47,7 @@ select
 		where o.group_id = r.group_id and o.id <> r.id
 			and o.state in ('PendingApproval', 'Pending', 'InProgress', 'Paused', 'RollingBack')
 	) as "busyWith",
+	g.protected as "protectedGroup",
 	(select s.state from rollout s where s.id = (r.machine ->> 'supersedes')::uuid) as superseded
 from rollout r join agent_group g on g.id = r.group_id
 where r.id = $1;

@@ -37,6 +37,8 @@ export const agentGroup = pgTable('agent_group', {
 	selector: text('selector'),
 	/** Of several dynamic groups that match, the one with the highest. */
 	priority: integer('priority').notNull().default(0),
+	/** Whoever starts a rollout here says that it is meant. */
+	protected: boolean('protected').notNull().default(false),
 	/** What is still to be done for all agents after a change: evaluate the selector, or only decide anew. Null: nothing. */
 	sweep: text('sweep', { enum: ['evaluate', 'decide'] }),
 	/** A change begins a new sweep; one that is under way for an older one must not end it. */

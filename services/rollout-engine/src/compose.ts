@@ -1,4 +1,4 @@
-import { createControl, createPrometheus, enrolmentRules, fleetRetention } from '@ampora/control';
+import { createControl, createPrometheus, enrolmentRules, fleetRetention, startChecks } from '@ampora/control';
 import { createNatsBackplane, createRedisDirectory } from '@ampora/dispatch';
 import { type RunningService, systemClock, systemRandom } from '@ampora/runtime';
 import {
@@ -51,8 +51,9 @@ export async function startEngine(config: EngineConfig): Promise<RunningService>
 	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
 	const controlStore = createControlStore(database.orm);
 	const retention = () => fleetRetention(controlStore);
+	const starts = startChecks(controlStore);
 	const engine = createEngine(
-		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry, metrics, retention },
+		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry, metrics, retention, starts },
 		config,
 	);
 	const membership = createMembership(

@@ -9,6 +9,7 @@ import { CutOffGateways } from './liveness/cut_off_gateways.js';
 import { RetentionKeeper } from './liveness/retention_keeper.js';
 import { MetricKeeper } from './metrics/metric_keeper.js';
 import type { EngineTelemetry } from './telemetry/engine_telemetry.js';
+import type { StartChecks } from './ticker/tick.js';
 import { Ticker } from './ticker/ticker.js';
 
 export interface EngineDeps {
@@ -18,6 +19,7 @@ export interface EngineDeps {
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly telemetry: EngineTelemetry;
+	readonly starts: StartChecks;
 	/** Absent: there is none, and metric gates end inconclusive. */
 	readonly metrics?: MetricsServer;
 	/** How long agents that are away are kept in sight; absent: for good. */

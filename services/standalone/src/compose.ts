@@ -1,5 +1,5 @@
 import { createApi } from '@ampora/api';
-import { createControl, createPrometheus, enrolmentRules, fleetRetention } from '@ampora/control';
+import { createControl, createPrometheus, enrolmentRules, fleetRetention, startChecks } from '@ampora/control';
 import { createMemoryBackplane, createMemoryDirectory } from '@ampora/dispatch';
 import { createGateway } from '@ampora/gateway';
 import {
@@ -99,7 +99,10 @@ async function open(
 	const metrics = createPrometheus({ url: config.metricsUrl, token: config.metricsToken });
 	const retention = () => fleetRetention(controlStore);
 	const engine = createEngine(
-		{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry, metrics, retention },
+		{
+			...{ store: engineStore, directory, backplane, clock, random: systemRandom, telemetry, metrics, retention },
+			starts: startChecks(controlStore),
+		},
 		config,
 	);
 	await engine.start();

@@ -44,6 +44,13 @@ describe.each(adapters)('windows and freezes on $name', ({ open }) => {
 		});
 	});
 
+	test('a rollout is told that its group is protected', async () => {
+		const { rolloutId, groupId } = await stage.running([]);
+		expect(await environment(rolloutId)).toMatchObject({ protectedGroup: false });
+		await stores.world.protectGroup(groupId);
+		expect(await environment(rolloutId)).toMatchObject({ protectedGroup: true });
+	});
+
 	test('a rollout keeps why it is closed, and when it is to start', async () => {
 		const { groupId, versionId } = await stage.running([]);
 		const startAtMs = 1_900_000_000_000;

@@ -479,7 +479,7 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			const others = await scene.connect(3);
 			const running = await scene.running(pushed);
 			await scene.admit(running, pushed);
-			const alone = { latestOfGroup: true, busyWith: null, superseded: null };
+			const alone = { latestOfGroup: true, busyWith: null, superseded: null, protectedGroup: false };
 			const calm = {
 				calendar: { windows: [], freezes: [] },
 				unheardGateways: [],

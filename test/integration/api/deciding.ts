@@ -1,4 +1,5 @@
 // The real engine behind the API, and in place of a gateway a few lines that hand out configs and answer as each agent would.
+import { startChecks } from '@ampora/control';
 import { createMemoryDirectory } from '@ampora/dispatch';
 import { createEngine, createEngineTelemetry } from '@ampora/rollout-engine';
 import { type AgentId, type GatewayId, newId, systemClock, systemRandom } from '@ampora/runtime';
@@ -19,7 +20,8 @@ export interface Fleet extends AsyncDisposable {
 /** AcceptsRemoteConfig, ReportsStatus and ReportsRemoteConfig: nothing to watch beside its answers. */
 const capabilities = 0x1003n;
 
-export async function decidingFleet({ database, backplane }: Pick<ApiStage, 'database' | 'backplane'>): Promise<Fleet> {
+export async function decidingFleet(stage: Pick<ApiStage, 'database' | 'backplane' | 'store'>): Promise<Fleet> {
+	const { database, backplane } = stage;
 	const gatewayStore = createGatewayStore(database.sql);
 	const directory = createMemoryDirectory();
 	const gateway = 'gw-test' as GatewayId;
@@ -74,7 +76,15 @@ export async function decidingFleet({ database, backplane }: Pick<ApiStage, 'dat
 	});
 	const store = createEngineStore(database.sql);
 	const engine = createEngine(
-		{ store, directory, backplane, clock: systemClock, random: systemRandom, telemetry },
+		{
+			store,
+			directory,
+			backplane,
+			clock: systemClock,
+			random: systemRandom,
+			telemetry,
+			starts: startChecks(stage.store),
+		},
 		{ leaseTtlMs: 10_000 },
 	);
 	await engine.start();

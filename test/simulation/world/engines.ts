@@ -44,6 +44,8 @@ export class SimEngine {
 				clock: process.clock,
 				random: chance,
 				telemetry: silentEngineTelemetry(this.deps),
+				// Nobody edits configurations or selectors in these worlds.
+				starts: { changesAtStart: async () => [] },
 			},
 			{ leaseTtlMs },
 		);

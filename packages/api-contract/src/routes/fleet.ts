@@ -43,7 +43,7 @@ export const fleetRoutes = {
 	updateGroup: route('PUT', '/groups/:group', {
 		tag: 'Groups',
 		role: 'Operator',
-		summary: 'Change the selector, the priority or the default version of a group',
+		summary: 'Change the selector, the priority, the default version or the protection of a group',
 		params: inGroup,
 		body: groupChange,
 		answers: { 200: groupUpdate },

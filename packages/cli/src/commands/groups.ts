@@ -18,6 +18,7 @@ const groupText = (group: Group): string =>
 		['selector', group.selector ?? '(static)'],
 		...(group.selector === null ? [] : [['priority', group.priority] as const]),
 		...enrolmentFacts(group),
+		...(group.protected ? [['protected', 'a rollout starts only with --accept-protected'] as const] : []),
 		...(group.settling ? [['settling', 'all agents are being looked at'] as const] : []),
 		['rollout under way', group.activeRollout],
 		['created', when(group.createdAt)],
@@ -36,7 +37,13 @@ function enrolmentFacts({ name, defaultVersion, enrolment }: Group): (readonly [
 	];
 }
 
-interface UpdateOptions extends SelectorOptions {
+interface GroupOptions extends SelectorOptions {
+	readonly protected?: boolean;
+}
+
+interface UpdateOptions extends GroupOptions {
+	readonly unprotected?: boolean;
+	readonly acceptProtected?: boolean;
 	/** False: `--no-default`. */
 	readonly default?: string | false;
 	readonly acceptNoWayBack?: boolean;
@@ -45,31 +52,45 @@ interface UpdateOptions extends SelectorOptions {
 const plannedText = ({ rollout, group, version, agents }: AnswerOf<'updateGroup'>['planned'][number]): string =>
 	`planned: rollout ${rollout} of ${version} to ${group}, for ${agents} agents that run something else\n  look: ampora rollouts show ${rollout}\n  start: ampora rollouts start ${rollout}\n`;
 
+function protectedBy({ protected: guarded, unprotected }: UpdateOptions): boolean | undefined {
+	if (guarded && unprotected) throw new CommandFailed(exitCodes.usage, 'say --protected or --unprotected, not both');
+	return unprotected ? false : guarded;
+}
+
 export function addGroups(program: Command, io: Io): void {
 	const groups = program.command('groups').description('groups of agents, which rollouts go to');
 	withSelector(
-		groups.command('create').description('create a group: static, or dynamic with a selector').argument('<name>'),
+		groups
+			.command('create')
+			.description('create a group: static, or dynamic with a selector')
+			.argument('<name>')
+			.option('--protected', 'a rollout to it starts only with --accept-protected'),
 	).action(
-		inSession(io, async (session, name: string, { selector, priority }: SelectorOptions) => {
-			const created = await session.call('createGroup', { body: { name, selector, priority } });
+		inSession(io, async (session, name: string, options: GroupOptions) => {
+			const { selector, priority, protected: guarded } = options;
+			const created = await session.call('createGroup', { body: { name, selector, priority, protected: guarded } });
 			session.print(created, (group) => `${group.name} created\n`);
 		}),
 	);
 	withSelector(
 		groups
 			.command('update')
-			.description('change the selector, the priority or the default version of a group')
+			.description('change the selector, the priority, the default version or the protection of a group')
 			.argument('<group>'),
 		'; empty makes the group static, with the members it has',
 	)
 		.option('--default <version>', 'what newcomers are given, as edge@3')
 		.option('--no-default', 'newcomers keep what they run')
 		.option('--accept-no-way-back', 'plan rollouts also to agents that never ran a version they could go back to')
+		.option('--accept-protected', 'plan rollouts also to protected groups')
+		.option('--protected', 'a rollout to it starts only with --accept-protected')
+		.option('--unprotected', 'a rollout to it starts like any')
 		.action(
 			inSession(io, async (session, group: string, options: UpdateOptions) => {
-				const { selector, priority, default: named, acceptNoWayBack } = options;
+				const { selector, priority, default: named, acceptNoWayBack, acceptProtected } = options;
 				const defaultVersion = named === false ? '' : named;
-				const body = { selector, priority, defaultVersion, acceptNoWayBack };
+				const guarded = protectedBy(options);
+				const body = { selector, priority, defaultVersion, acceptNoWayBack, acceptProtected, protected: guarded };
 				const changed = await session.call('updateGroup', { params: { group }, body });
 				session.print(changed, (update) => groupText(update.group) + update.planned.map(plannedText).join(''));
 			}),

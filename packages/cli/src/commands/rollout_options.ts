@@ -32,6 +32,7 @@ export interface CreateOptions {
 	readonly unconfirmed?: 'skip' | 'push';
 	readonly controlLoss?: string;
 	readonly acceptNoWayBack?: boolean;
+	readonly acceptProtected?: boolean;
 	readonly rollbackTo?: string;
 	readonly manual?: boolean;
 	readonly plan?: string;
@@ -151,6 +152,7 @@ export function specRequest(options: CreateOptions): Partial<BodyOf<'planRollout
 		unconfirmed,
 		controlLoss,
 		acceptNoWayBack,
+		acceptProtected,
 		rollbackTo,
 	} = options;
 	const gates = mergedGates(gate, minSample);
@@ -159,7 +161,7 @@ export function specRequest(options: CreateOptions): Partial<BodyOf<'planRollout
 		strategy: strategyOf(options),
 		maxInFlight: maxInFlight === undefined || maxInFlight === 'unlimited' ? maxInFlight : Number(maxInFlight),
 		...{ gates, order, seed, onGate, onAgentFailure, bake, deferFor, maxDeferred, coverage, unconfirmed, controlLoss },
-		...{ acceptNoWayBack, rollbackTo, spreadBy, progressDeadline },
+		...{ acceptNoWayBack, acceptProtected, rollbackTo, spreadBy, progressDeadline },
 	};
 }
 
@@ -207,4 +209,5 @@ export const addSpecOptions = (command: Command): Command =>
 		.option('--unconfirmed <what>', 'agents that report nothing: skip (default) or push')
 		.option('--control-loss <percent>', 'share of other agents lost that makes it our own fault')
 		.option('--accept-no-way-back', 'roll out to agents that never proved a version')
+		.option('--accept-protected', 'roll out to a protected group')
 		.option('--rollback-to <configuration@number>', 'where agents go back to that never proved a version');

@@ -27,6 +27,9 @@ function gateRows(steps: readonly Step[]) {
 	);
 }
 
+const riskText = ({ risk, message, action }: RolloutPlan['risks'][number]): string =>
+	`! ${risk}: ${message}\n    ${action}\n`;
+
 /** Risks first, then who when, then what would stop it, then what changes. */
 export function planText(plan: RolloutPlan): string {
 	const { duration, risks, steps, comparison, findings } = plan;
@@ -42,7 +45,7 @@ export function planText(plan: RolloutPlan): string {
 			['binds until', when(plan.expiresAt)],
 		]),
 		...(plan.waitsForAgents ? ['Nobody is connected: nothing happens until somebody is.\n'] : []),
-		risks.length === 0 ? 'No risks.\n' : risks.map(({ risk, message }) => `! ${risk}: ${message}\n`).join(''),
+		risks.length === 0 ? 'No risks.\n' : risks.map(riskText).join(''),
 		table(steps, [
 			{ title: 'STEP', value: ({ number }) => number, align: 'right' },
 			{ title: 'NAME', value: ({ name }) => name },

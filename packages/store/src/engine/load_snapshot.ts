@@ -43,6 +43,7 @@ interface RolloutRow extends Row, RolloutColumns {
 	readonly calendar: NonNullable<Snapshot['environment']['calendar']>;
 	readonly busyWith: RolloutId | null;
 	readonly superseded: RolloutState | null;
+	readonly protectedGroup: boolean;
 	readonly nowMs: number;
 	readonly traceparent: string | null;
 }
@@ -57,7 +58,7 @@ interface MemberRow extends Row, Omit<Member, 'facts' | 'domain'> {
 	readonly agentId: AgentId;
 	readonly facts: FactsColumns;
 }
-type EnvironmentRow = Row & Omit<Snapshot['environment'], 'latestOfGroup' | 'calendar' | 'busyWith' | 'superseded'>;
+type EnvironmentRow = Row & Omit<Snapshot['environment'], keyof ReturnType<typeof ofGroup>>;
 
 export const commandOf = ({ args, id, kind, actor }: OpenCommand): Command => ({
 	...(args as object),
@@ -66,8 +67,8 @@ export const commandOf = ({ args, id, kind, actor }: OpenCommand): Command => ({
 	actor,
 });
 
-const ofGroup = ({ latestOfGroup, calendar, busyWith, superseded }: RolloutRow) => ({
-	...{ latestOfGroup, calendar, busyWith, superseded },
+const ofGroup = ({ latestOfGroup, calendar, busyWith, superseded, protectedGroup }: RolloutRow) => ({
+	...{ latestOfGroup, calendar, busyWith, superseded, protectedGroup },
 });
 
 /** Which targets the open commands speak of. */

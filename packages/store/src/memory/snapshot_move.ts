@@ -231,6 +231,7 @@ function environmentOf(state: MemoryState, row: MemoryRollout): Environment {
 		latestOfGroup: !newer,
 		calendar: calendarOf(state, groupId),
 		busyWith: busyWith(state, row.rollout),
+		protectedGroup: state.groups.get(groupId)?.protected ?? false,
 		superseded: supersedes === null ? null : (state.rollouts.get(supersedes)?.rollout.state ?? null),
 	};
 }

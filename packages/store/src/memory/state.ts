@@ -117,6 +117,7 @@ export interface MemoryGroup {
 	/** Null: static. */
 	selector: string | null;
 	priority: number;
+	protected: boolean;
 	readonly createdAtMs: number;
 	sweep: 'evaluate' | 'decide' | null;
 	sweepSeq: number;
@@ -129,7 +130,7 @@ export interface MemoryGroup {
 }
 
 export const staticGroup = (createdAtMs: number): MemoryGroup => ({
-	...{ membershipSeq: 0, selector: null, priority: 0, createdAtMs },
+	...{ membershipSeq: 0, selector: null, priority: 0, protected: false, createdAtMs },
 	...{ sweep: null, sweepSeq: 0, sweepAfter: null, sweepHolds: false, deleted: false },
 	...{ defaultVersion: null, enrolment: null, enrolmentSeq: 0 },
 });

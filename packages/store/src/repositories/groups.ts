@@ -19,6 +19,8 @@ export interface GroupRow {
 	/** Null: static. */
 	readonly selector: string | null;
 	readonly priority: number;
+	/** Whoever starts a rollout here says that it is meant. */
+	readonly protected: boolean;
 	/** All agents are being looked at after a change. */
 	readonly settling: boolean;
 	/** What newcomers are given; null: they keep what they run. */
@@ -63,6 +65,7 @@ export function groupsOn(db: Orm) {
 				deletedAt: agentGroup.deletedAt,
 				selector: agentGroup.selector,
 				priority: agentGroup.priority,
+				protected: agentGroup.protected,
 				settling: sql<boolean>`agent_group.sweep is not null`,
 				defaultVersion: sql<VersionId | null>`${agentGroup.defaultVersion}`,
 				enrolment: agentGroup.enrolment,
@@ -163,6 +166,10 @@ export function groupsOn(db: Orm) {
 		async setEnrolment(id: GroupId, state: EnrolmentState): Promise<void> {
 			const enrolmentSeq = sql`${agentGroup.enrolmentSeq} + 1`;
 			await db.update(agentGroup).set({ enrolment: state, enrolmentSeq }).where(eq(agentGroup.id, id));
+		},
+
+		async setProtected(id: GroupId, value: boolean): Promise<void> {
+			await db.update(agentGroup).set({ protected: value }).where(eq(agentGroup.id, id));
 		},
 
 		/** Of agents that are in a dynamic group or in none. */

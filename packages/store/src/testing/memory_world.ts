@@ -105,6 +105,9 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 		awaitingDefault: async (agentIds) =>
 			agentIds.filter((agentId) => found(state.agents.get(agentId)).enrolmentDueAtMs !== null),
 		defaultOf: async (groupId) => found(state.groups.get(groupId)).defaultVersion,
+		async protectGroup(groupId) {
+			found(state.groups.get(groupId)).protected = true;
+		},
 		membership: async (agentId) => found(state.agents.get(agentId)).groupId,
 		membershipSeq: async (groupId) => found(state.groups.get(groupId)).membershipSeq,
 		async ageCatalogueAsks(ms) {

@@ -42,6 +42,9 @@ const writes = (sql: Sql) => ({
 	async awaitDefault(agentIds: readonly AgentId[]) {
 		await sql.query('update agent set enrolment_due_at = clock_timestamp() where id = any($1::uuid[])', [agentIds]);
 	},
+	async protectGroup(groupId: GroupId) {
+		await sql.query('update agent_group set protected = true where id = $1', [groupId]);
+	},
 	async publish(text: string) {
 		const id = newId<VersionId>();
 		const configurationId = newId<ConfigurationId>();

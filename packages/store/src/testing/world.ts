@@ -44,6 +44,7 @@ export interface StoreWorld {
 	/** Of these, whoever waits for the default of its group. */
 	awaitingDefault(agentIds: readonly AgentId[]): Promise<readonly AgentId[]>;
 	defaultOf(groupId: GroupId): Promise<VersionId | null>;
+	protectGroup(groupId: GroupId): Promise<void>;
 	membership(agentId: AgentId): Promise<GroupId>;
 	membershipSeq(groupId: GroupId): Promise<number>;
 	move(agentIds: readonly AgentId[], groupId: GroupId): Promise<void>;

@@ -65,6 +65,7 @@ function specRequest(spec: RolloutSpec | undefined): Partial<RolloutRequest> {
 		unconfirmed: spec.pushUnconfirmed ? ('push' as const) : undefined,
 		controlLoss: spec.controlLossPercent,
 		acceptNoWayBack: spec.acceptNoWayBack || undefined,
+		acceptProtected: spec.acceptProtected || undefined,
 		rollbackTo: spec.rollbackTo,
 	}) as Partial<RolloutRequest>;
 }

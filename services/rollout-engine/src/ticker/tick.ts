@@ -1,13 +1,29 @@
-import { type Decision, decide, decisionDigest, journalInput, offersOf, snapshotNeeds } from '@ampora/rollout';
+import {
+	type Decision,
+	decide,
+	decisionDigest,
+	journalInput,
+	offersOf,
+	type Rollout,
+	snapshotNeeds,
+	startsByItself,
+} from '@ampora/rollout';
 import type { RolloutId } from '@ampora/runtime';
 import type { CommitOutcome, EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
 import type { Dispatcher } from '../dispatcher/dispatcher.js';
 import type { MetricKeeper } from '../metrics/metric_keeper.js';
 
+/** Looks at what the rollout core cannot see: versions, components, selectors, what somebody agreed to. */
+export interface StartChecks {
+	/** What has changed since the rollout was created, in words, so that it is not to start by itself. */
+	changesAtStart(rollout: Rollout): Promise<readonly string[]>;
+}
+
 export interface TickDeps {
 	readonly store: Pick<EngineStore, 'loadSnapshot' | 'commitDecision'>;
 	/** Verdicts of the metrics server, as far as they are known. */
 	readonly metrics: Pick<MetricKeeper, 'resultsFor'>;
+	readonly starts: StartChecks;
 	readonly dispatcher: Pick<Dispatcher, 'start'>;
 	/** Told of every decision that was committed. */
 	readonly onCommitted: (loaded: LoadedSnapshot, decision: Decision) => void;
@@ -26,7 +42,7 @@ export async function tickRollout(deps: TickDeps, lease: LeaderLease, rolloutId:
 	for (let pass = 0; pass < passesMax; pass += 1) {
 		const read = await deps.store.loadSnapshot(rolloutId, snapshotNeeds);
 		if (read === null) return 'idle';
-		const loaded = withMetrics(deps, read);
+		const loaded = await withStartCheck(deps, withMetrics(deps, read));
 		const decision = decide(loaded.snapshot);
 		if (!decision.changed && loaded.signalIds.length === 0) return 'idle';
 		const outcome = await commit(deps, lease, loaded, decision);
@@ -42,6 +58,13 @@ export async function tickRollout(deps: TickDeps, lease: LeaderLease, rolloutId:
 function withMetrics({ metrics }: TickDeps, loaded: LoadedSnapshot): LoadedSnapshot {
 	const metricResults = metrics.resultsFor(loaded.snapshot);
 	return metricResults.length === 0 ? loaded : { ...loaded, snapshot: { ...loaded.snapshot, metricResults } };
+}
+
+async function withStartCheck({ starts }: TickDeps, loaded: LoadedSnapshot): Promise<LoadedSnapshot> {
+	const { snapshot } = loaded;
+	if (!startsByItself(snapshot)) return loaded;
+	const changedGrounds = await starts.changesAtStart(snapshot.rollout);
+	return { ...loaded, snapshot: { ...snapshot, changedGrounds } };
 }
 
 function commit(

@@ -1,0 +1,1 @@
+ALTER TABLE "agent_group" ADD COLUMN "protected" boolean DEFAULT false NOT NULL;

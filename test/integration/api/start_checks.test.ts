@@ -1,0 +1,122 @@
+// What is looked at again when a rollout starts, by hand and by itself, over REST with a deciding engine.
+import { expect, test } from 'vitest';
+import { ended, useDecidingStage, withComment } from './rollout_story.js';
+import type { Loose } from './stage.js';
+
+const on = useDecidingStage();
+const { create, group, until } = on;
+
+const day = 86_400_000;
+const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+const freeze = (name: string, groups: readonly string[]) => ({
+	...{ name, reason: 'a launch', from: inMs(day), until: inMs(2 * day), groups },
+});
+
+test('a protected group is rolled out to by whoever says that it is meant', async () => {
+	const { name } = await group(2);
+	await until((await create(name, 'first')).id, ended);
+	const shown = await on.stage.must('updateGroup', { params: { group: name }, body: { protected: true } });
+	expect(shown).toMatchObject({ group: { protected: true } });
+	const version = `${name}@1`;
+	const { risks } = await on.stage.must('planRollout', { body: { group: name, version } });
+	expect(risks).toContainEqual({
+		risk: 'protected-group',
+		message: expect.stringContaining('protected'),
+		action: expect.stringContaining('--accept-protected'),
+	});
+	const without = await on.stage.call('createRollout', { body: { group: name, version } });
+	expect(without).toMatchObject({
+		...{ status: 409, body: { code: 'command-refused', details: { reason: 'protected-group' } } },
+	});
+	expect(without.body.action).toContain('--accept-protected');
+	await until(without.body.details.rollout, ended);
+	const meant = await create(name, 'second', { acceptProtected: true });
+	expect(await until(meant.id, ended)).toMatchObject({ state: 'Completed', spec: { acceptProtected: true } });
+	await on.stage.must('updateGroup', { params: { group: name }, body: { protected: false } });
+	expect(await until((await create(name, 'third')).id, ended)).toMatchObject({ state: 'Completed' });
+});
+
+test('one that was queued starts on what it was created on, or is rejected with what changed', async () => {
+	const { name } = await group(4);
+	const first = await create(name, 'first', { start: 'manual' });
+	const second = await create(name, 'second', { queue: true });
+	await on.stage.must('createFreeze', { body: freeze(`for ${name}`, [name]) });
+	await on.stage.must('startRollout', { params: { rollout: first.id }, body: { replan: true } });
+	expect(await until(first.id, ended)).toMatchObject({ state: 'Completed' });
+	const gone = await until(second.id, ended);
+	expect(gone.state).toBe('Rejected');
+	expect(gone.headline).toContain(`the freeze "for ${name}" was added`);
+
+	const third = await create(name, 'third', { start: 'manual' });
+	const fourth = await create(name, 'fourth', { queue: true });
+	await on.stage.must('startRollout', { params: { rollout: third.id } });
+	expect(await until(fourth.id, ended)).toMatchObject({ state: 'Completed' });
+});
+
+test('one with a time is rejected when the group is found by other means by then', async () => {
+	const { name } = await group(2);
+	const { id } = await create(name, 'timed', { startAt: inMs(2_500) });
+	await on.stage.must('updateGroup', { params: { group: name }, body: { selector: 'agent.type == "other"' } });
+	const gone = await until(id, ended);
+	expect(gone.state).toBe('Rejected');
+	expect(gone.headline).toContain('the selector of the group is another one');
+});
+
+test('a window that changes between plan and start is named, and looked past only by a new plan', async () => {
+	const { name } = await group(4);
+	await until((await create(name, 'first')).id, ended);
+	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: withComment('second') } });
+	await on.stage.must('publishVersion', { params: { configuration: name, number: 2 } });
+	const asked = { group: name, version: `${name}@2` };
+	const nights = { name: `of ${name}`, days: ['mon'], from: '00:00', timeZone: 'UTC', groups: [name] };
+	const every = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+	await on.stage.must('createChangeWindow', { body: { ...nights, days: every, to: '24:00' } });
+	const plan = await on.stage.must('planRollout', { body: asked });
+	expect(plan.risks.map(({ risk }: Loose) => risk)).not.toContain('no-window');
+	await on.stage.must('deleteChangeWindow', { params: { name: nights.name } });
+	const again = await on.stage.must('planRollout', { body: { ...asked, seed: plan.spec.seed } });
+	expect(again.digest).not.toBe(plan.digest);
+	await on.stage.must('createChangeWindow', { body: { ...nights, days: every, to: '23:00' } });
+	const body = { ...asked, plan: plan.id, start: 'manual' };
+	const refused = await on.stage.call('createRollout', { body });
+	expect(refused).toMatchObject({
+		status: 409,
+		body: { code: 'plan-void', details: { changes: [`the change window "of ${name}" was changed`] } },
+	});
+	const made = await on.stage.must('createRollout', { body: { ...body, replan: true } });
+	await on.stage.must('deleteChangeWindow', { params: { name: nights.name } });
+	const params = { rollout: made.id };
+	const start = await on.stage.call('startRollout', { params, body: {} });
+	expect(start.body.details.changes).toEqual([`the change window "of ${name}" was taken away`]);
+	await on.stage.must('startRollout', { params, body: { replan: true } });
+	expect(await until(made.id, ({ startedAt }) => startedAt !== null)).toMatchObject({ state: 'InProgress' });
+	await on.stage.must('abortRollout', { params, body: {} });
+});
+
+test('a group that will not open soon enough, or not for long enough, is a risk', async () => {
+	const { name } = await group(20);
+	await until((await create(name, 'first')).id, ended);
+	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: withComment('second') } });
+	await on.stage.must('publishVersion', { params: { configuration: name, number: 2 } });
+	const body = { group: name, version: `${name}@2`, seed: 'same' };
+	const plan = async () => {
+		const { risks } = await on.stage.must('planRollout', { body });
+		return risks.find(({ risk }: Loose) => risk === 'no-window')?.message;
+	};
+	expect(await plan()).toBeUndefined();
+	const { id, duration } = await on.stage.must('planRollout', { body });
+	const soon = { ...freeze(`soon ${name}`, [name]), from: inMs(1_800_000) };
+	await on.stage.must('createFreeze', { body: soon });
+	expect(await plan()).toContain(
+		`it takes at least ${duration.least}, and the group closes at ${soon.from.slice(0, 16)}Z; it goes on by itself`,
+	);
+	// The freeze is what voids the plan; how much of the hour is left is none of its terms.
+	const asked = { group: name, version: `${name}@2`, plan: id, start: 'manual' };
+	const refused = await on.stage.call('createRollout', { body: asked });
+	expect(refused.body.details.changes).toEqual([`the freeze "soon ${name}" was added`]);
+	await on.stage.must('deleteFreeze', { params: { name: soon.name } });
+	const long = { ...freeze(`long ${name}`, [name]), from: inMs(-60_000), until: inMs(20 * day) };
+	await on.stage.must('createFreeze', { body: long });
+	expect(await plan()).toBe(`the group may not change before ${long.until.slice(0, 16)}Z`);
+	await on.stage.must('deleteFreeze', { params: { name: long.name } });
+});
