@@ -29,9 +29,9 @@ test('nobody is handed a version before the window opens or in a freeze; a group
 	await fleet.rules([{ contains: '-v', outcome: { kind: 'applied', afterMs: 250 } }]);
 	const next = await campaign.publish('free', collectorConfig('free-v3'));
 
-	const opensMs = Math.ceil((Date.now() + 3_000) / minuteMs) * minuteMs;
+	const opensMs = Math.ceil((Date.now() + 10_000) / minuteMs) * minuteMs;
 	const [from, to] = [opensMs, opensMs + 60 * minuteMs].map((at) => clock.format(at));
-	const frozen = { from: opensMs + 4_000, until: opensMs + 16_000 };
+	const frozen = { from: opensMs + 4_000, until: opensMs + 20_000 };
 	const [opens, freezes, thaws] = [opensMs, frozen.from, frozen.until].map((at) => new Date(at).toISOString());
 	if (!from || !to || !opens || !freezes || !thaws) throw new Error('these are times');
 	const groups = ['kept'];

@@ -27,7 +27,7 @@ const how = {
 async function underWay(group: string, place: number) {
 	const { campaign, fleet, prepare } = stage();
 	const version = await prepare(group, agentsOf(place));
-	await fleet.rules([{ contains: '-v', outcome: { kind: 'applied', afterMs: 250 } }]);
+	await fleet.rules([{ contains: '-v', outcome: { kind: 'applied', afterMs: 400 } }]);
 	const first = await campaign.start({ group, version, ...how });
 	await campaign.until(first, ({ states }) => (states.Applied ?? 0) >= 3);
 	return { first, publish: (name: string) => campaign.publish(group, collectorConfig(`${group}-${name}`)) };
@@ -84,7 +84,7 @@ describe('a superseded rollout hands its version to nobody else, and agents go b
 async function comesLate(group: string, place: number, feature: Feature) {
 	const { campaign, fleet, prepare } = stage();
 	const version = await prepare(group, agentsOf(place));
-	await fleet.rules([{ contains: '-v', outcome: { kind: 'applied', afterMs: 250 } }]);
+	await fleet.rules([{ contains: '-v', outcome: { kind: 'applied', afterMs: 400 } }]);
 	const { from, to } = agentsOf(place);
 	const away = [from, from + 7, from + 14, to - 1];
 	const { connected } = fleet.stats;
