@@ -166,19 +166,15 @@ function look(
 	const { target, withdraw, quarantine } = foldTarget(was, facts, heard);
 	if (withdraw) change.withdraw.push(target.agentId);
 	if (quarantine !== null) change.quarantine.push({ agentId: target.agentId, reason: quarantine });
+	const { agentId } = target;
 	const bad = harmOf(target);
-	if (bad !== null || isOver(target, facts, ctx)) {
-		change.dropped.push(target.agentId);
-		if (bad !== null || target.state === 'Applied' || target.state === 'TimedOut') change.settled.push(target.agentId);
-		return bad === null ? [] : [{ agentId: target.agentId, bad }];
-	}
 	const nowWell = well || isWell(target, facts, ctx);
-	if (nowWell !== well || JSON.stringify(target) !== JSON.stringify(was)) {
+	if (bad !== null || isOver(target, facts, ctx)) change.dropped.push(agentId);
+	else if (nowWell !== well || JSON.stringify(target) !== JSON.stringify(was)) {
 		change.enrolled.push({ target, well: nowWell });
 	}
-	if (nowWell === well) return [];
-	change.settled.push(target.agentId);
-	return [{ agentId: target.agentId, bad: null }];
+	if (bad !== null || nowWell || target.state === 'TimedOut') change.settled.push(agentId);
+	return bad !== null || nowWell !== well ? [{ agentId, bad }] : [];
 }
 
 /** What a gate would count it for; null: nothing. */
