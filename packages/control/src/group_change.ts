@@ -86,7 +86,7 @@ async function setDefault(
 	const agents = wanted === null ? 0 : await repositories.groups.notAssigned(group, wanted);
 	if (wanted !== null && isMass(agents, members)) {
 		const planned = await planRolloutOf(repositories, caller, {
-			...{ group, version: wanted, agents, setsDefault: true, consent: consentOf(input) },
+			...{ group, version: wanted, agents, toCome: false, consent: consentOf(input) },
 		});
 		return planned.ok ? ok([planned.value]) : planned;
 	}

@@ -51,19 +51,20 @@ interface Wanted {
 	/** By id. */
 	readonly version: VersionId;
 	readonly agents: number;
-	/** On its completion the version becomes the group's default. */
-	readonly setsDefault: boolean;
+	/** Its agents have still to come to the group. */
+	readonly toCome: boolean;
 	readonly consent: Consent;
 }
 
-/** A rollout that waits for a person; refused while another one of the group has not ended. */
+/** A rollout that waits for a person, and makes its version the default; refused while another one of the group has not ended. */
 export async function planRolloutOf(
 	repositories: Repositories,
 	caller: Caller,
-	{ group, version, agents, setsDefault, consent }: Wanted,
+	{ group, version, agents, toCome, consent }: Wanted,
 ): Outcome<PlannedRollout> {
 	const own = { ...caller, idempotencyKey: null };
-	const written = await writeRollout(repositories, own, { group, version, start: 'manual', ...consent }, setsDefault);
+	const asked = { group, version, start: 'manual' as const, ...consent };
+	const written = await writeRollout(repositories, own, asked, { setsDefault: true, unbound: toCome });
 	if (!written.ok) return written;
 	const { rollout, group: name, versionRef } = written.value.row;
 	return ok({ rollout: rollout.id, group: name, version: versionRef, agents });
@@ -84,7 +85,7 @@ export async function planRolloutsFor(
 			group,
 			version,
 			agents,
-			setsDefault: true,
+			toCome: true,
 			consent,
 		});
 		if (!one.ok) return one;

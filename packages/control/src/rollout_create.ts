@@ -1,7 +1,7 @@
 import type { AnswerOf, FilesInput, InputOf } from '@ampora/api-contract';
 import { commandAllowed, newRollout, type Rollout, type RolloutSpec, turnOfGroup } from '@ampora/rollout';
 import { type GroupId, newId, ok, type Result, type RolloutId, type VersionId } from '@ampora/runtime';
-import { type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
+import { type GroupRow, type Repositories, type RolloutRow, uniqueViolation, type VersionRow } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { awaitDecision, writeCommand } from './command_rows.js';
@@ -172,12 +172,25 @@ function startsAt(text: string, nowMs: number): Result<Start, ControlError> {
 	return ok({ atMs });
 }
 
-/** `setsDefault`: once it has completed, its version is what newcomers of the group are given. */
+/** The spec with the grounds it starts on: those of the plan that was named, or those of now. */
+function boundTo(
+	repositories: Repositories,
+	{ plan, replan = false }: Input,
+	{ spec, ...planning }: { group: GroupRow; version: VersionRow; startAtMs: number | null; spec: RolloutSpec },
+): Outcome<RolloutSpec> {
+	if (plan !== undefined) return boundBy(repositories, plan, { ...planning, replan });
+	return boundNow(repositories, { ...planning, spec }).then(ok);
+}
+
+/**
+ * `setsDefault`: once it has completed, its version is what newcomers of the group are given. `unbound`: whom it is for has still to come
+ * to the group, so that the grounds it starts on are those of then.
+ */
 export async function writeRollout(
 	repositories: Repositories,
 	caller: Caller,
 	input: Input,
-	setsDefault = false,
+	{ setsDefault = false, unbound = false }: { readonly setsDefault?: boolean; readonly unbound?: boolean } = {},
 ): Outcome<Written> {
 	const group = await holdGroup(repositories, input.group);
 	if (!group.ok) return group;
@@ -199,11 +212,8 @@ export async function writeRollout(
 			: await inlineVersion(repositories, caller, name, input.config);
 	if (!version.ok) return version;
 	const startAtMs = typeof start.value === 'object' && 'atMs' in start.value ? start.value.atMs : null;
-	const planning = { group: group.value, version: version.value, startAtMs };
-	const bound =
-		input.plan === undefined
-			? ok(await boundNow(repositories, { ...planning, spec: spec.value }))
-			: await boundBy(repositories, input.plan, { ...planning, replan: input.replan === true });
+	const planning = { group: group.value, version: version.value, startAtMs, spec: spec.value };
+	const bound = unbound ? ok(spec.value) : await boundTo(repositories, input, planning);
 	if (!bound.ok) return bound;
 	const { rollout, startCommand } = await writeNewRollout(repositories, caller, {
 		groupId,

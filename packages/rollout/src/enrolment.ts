@@ -169,7 +169,7 @@ function look(
 	const { agentId } = target;
 	const bad = harmOf(target);
 	const nowWell = well || isWell(target, facts, ctx);
-	if (bad !== null || isOver(target, facts, ctx)) change.dropped.push(agentId);
+	if (bad !== null || isOver(target, nowWell || facts.session === 'goodbye', ctx)) change.dropped.push(agentId);
 	else if (nowWell !== well || JSON.stringify(target) !== JSON.stringify(was)) {
 		change.enrolled.push({ target, well: nowWell });
 	}
@@ -188,14 +188,15 @@ function harmOf(target: Target): string | null {
 	return words === null ? what : `${what}: ${words}`;
 }
 
-/** Nothing more is to be learned of it: it left, was given something else, answers nothing that counts, or was watched long enough. */
-function isOver(target: Target, { session }: AgentFacts, { observedMs, spec }: FoldContext): boolean {
+/**
+ * Nothing more is to be learned of it: it left, was given something else, answers nothing that counts, or was watched long enough, and is
+ * `known` to be well or to have taken its leave.
+ */
+function isOver(target: Target, known: boolean, { observedMs, spec }: FoldContext): boolean {
 	if (target.state === 'Applying') return false;
 	if (target.state !== 'Applied') return target.state !== 'Pending' || target.seq === null;
 	const troubled = target.goneSince !== null || target.unhealthySince !== null || target.mismatchSince !== null;
-	return (
-		!troubled && session !== 'unheard' && observedMs - (target.pushedAt ?? observedMs) >= longestWindowMs(spec.gates)
-	);
+	return !troubled && known && observedMs - (target.pushedAt ?? observedMs) >= longestWindowMs(spec.gates);
 }
 
 function isWell(target: Target, { session }: AgentFacts, { observedMs, spec }: FoldContext): boolean {
