@@ -107,8 +107,8 @@ describe('the services of ampora.fleet.v1', () => {
 	test('set what agents are known by, and that it is their uid again', async () => {
 		const attributes = ['service.namespace', 'service.name'];
 		const changed = await ask('updateSettings', { agentIdentity: { attributes } });
-		expect(changed.settings.agentIdentity).toEqual({ attributes });
-		expect((await ask('updateSettings', { agentIdentity: {} })).settings.agentIdentity).toEqual({});
+		expect(changed.settings.agentIdentity).toEqual({ attributes, settling: true });
+		expect((await ask('updateSettings', { agentIdentity: {} })).settings.agentIdentity).toEqual({ settling: true });
 	});
 
 	test('page through lists', async () => {

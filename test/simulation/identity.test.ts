@@ -2,10 +2,8 @@
 // agents known by their uids alone, and has to fail then.
 import type { Flaws } from '@ampora/store/testing';
 import { describe, expect, test } from 'vitest';
-import { displaced, handedAgain } from '../support/judgements.js';
+import { displaced, expectNothing, handedAgain } from '../support/judgements.js';
 import { calmSpec, Directed, type Directions } from './directed.js';
-
-const nothing = (wrong: readonly string[]) => expect(wrong, wrong.join('\n')).toEqual([]);
 
 /** Of the two of the first step the second fails. */
 const world: Directions = {
@@ -41,13 +39,13 @@ async function keepTheirPlaces(flaws?: Flaws): Promise<void> {
 	const before = on.places(id, some);
 	const seqs = [0, 1].map((index) => on.assignment(index)?.seq);
 	await on.reborn(some);
-	nothing(displaced(before, on.places(id, some)));
+	expectNothing(displaced(before, on.places(id, some)));
 	expect([0, 1].map((index) => on.assignment(index)?.seq)).toEqual(seqs);
 	await on.untilState(id, 'Completed');
-	nothing(displaced(before, on.places(id, some)));
+	expectNothing(displaced(before, on.places(id, some)));
 	expect(on.targets(id)).toHaveLength(8);
 	expect([on.count(id, 'Applied'), on.count(id, 'Failed')]).toEqual([7, 1]);
-	nothing(handedAgain(on.handed('new version')));
+	expectNothing(handedAgain(on.handed('new version')));
 	await on.expectRest();
 }
 
@@ -56,7 +54,7 @@ async function failsOnce(flaws?: Flaws): Promise<void> {
 	const { on, id } = await afterItsFirstStep(flaws);
 	await on.reborn([1]);
 	await on.untilState(id, 'Completed');
-	nothing(handedAgain(on.handed('new version')));
+	expectNothing(handedAgain(on.handed('new version')));
 	expect(on.count(id, 'Failed')).toBe(1);
 	await on.expectRest();
 }
@@ -70,8 +68,8 @@ async function waitForTheirPlaces(flaws?: Flaws): Promise<void> {
 	expect(displaced(before, on.places(id, some))).toHaveLength(2);
 	await on.until('their places', () => displaced(before, on.places(id, some)).length === 0, 60);
 	await on.untilState(id, 'Completed', 300);
-	nothing(displaced(before, on.places(id, some)));
-	nothing(handedAgain(on.handed('new version')));
+	expectNothing(displaced(before, on.places(id, some)));
+	expectNothing(handedAgain(on.handed('new version')));
 	expect(on.targets(id)).toHaveLength(8);
 	expect([on.count(id, 'Applied'), on.count(id, 'Failed')]).toEqual([7, 1]);
 	await on.expectRest();

@@ -16,7 +16,7 @@ const gateDefault = z.object({
 });
 
 const identityAttributesMax = 8;
-const identity = z.strictObject({
+const identityChange = z.strictObject({
 	/** Names of attributes; none: an agent is known by its instance uid alone. */
 	attributes: z
 		.array(
@@ -36,7 +36,11 @@ export const settings = z
 		/** What gates of new rollouts are where those do not say. */
 		gateDefaults: z.array(gateDefault),
 		/** Attributes whose values, taken together, no two agents share: one that comes back under another uid is the one it was. */
-		agentIdentity: identity,
+		agentIdentity: z.object({
+			attributes: z.array(z.string()),
+			/** Agents are still being looked at anew: some that come back now are taken for new ones. */
+			settling: z.boolean(),
+		}),
 		/** Agents that are away for so long are archived: out of lists and counts, and no members, until they connect again. */
 		fleetRetention: z.object({
 			unseen: z.string(),
@@ -58,7 +62,7 @@ export const settingsChange = z
 		/** These become the product's defaults again, before `gateDefaults` are set. */
 		resetGates: z.array(gateName).max(gateName.options.length).optional(),
 		/** In the place of those before. */
-		agentIdentity: identity.optional(),
+		agentIdentity: identityChange.optional(),
 		fleetRetention: z.strictObject({ unseen: duration.optional(), goodbye: duration.optional() }).optional(),
 		/** Both become the product's defaults again, before `fleetRetention` is set. */
 		resetRetention: z.boolean().optional(),

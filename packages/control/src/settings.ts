@@ -28,7 +28,7 @@ export const gateDefaults = async ({ settings }: Pick<Repositories, 'settings'>)
 /** As it is stored: `sweep` has the gateways look at all agents anew. */
 interface StoredIdentity {
 	readonly attributes: readonly string[];
-	readonly sweep: { readonly after: null } | null;
+	readonly sweep: object | null;
 }
 const byUid: StoredIdentity = { attributes: [], sweep: null };
 const asIdentity = (stored: unknown): StoredIdentity => (stored ?? byUid) as StoredIdentity;
@@ -45,9 +45,10 @@ function gateView(changed: ChangedGates): Settings['gateDefaults'] {
 
 async function readSettings(repositories: Pick<Repositories, 'settings'>): Promise<Settings> {
 	const { settings } = repositories;
+	const { attributes, sweep } = asIdentity(await settings.read(identitySetting));
 	return {
 		gateDefaults: gateView(asChanged(await settings.read(gateDefaultsName))),
-		agentIdentity: { attributes: [...asIdentity(await settings.read(identitySetting)).attributes] },
+		agentIdentity: { attributes: [...attributes], settling: sweep !== null },
 		fleetRetention: await retentionView(repositories),
 	};
 }

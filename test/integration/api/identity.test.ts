@@ -37,7 +37,10 @@ test('an agent that came back under another uid is found by both, with its histo
 	expect((await identifyBy('host.name')).body).toMatchObject({ agentIdentity: { attributes: ['host.name'] } });
 	expect(await stage.must('getSettings')).toMatchObject({ agentIdentity: { attributes: ['host.name'] } });
 	// Agents that were here before are known by it as soon as the next gateway looked.
+	const settling = async () => (await stage.must('getSettings')).agentIdentity.settling;
+	expect(await settling()).toBe(true);
 	await gateway.settleIdentities(lease);
+	expect(await settling()).toBe(false);
 	const again = await come('early');
 	expect(again).toMatchObject({ agentId: before.agentId, placeOf: before.instanceUid });
 	for (const agent of [before.agentId, before.instanceUid, again.instanceUid])

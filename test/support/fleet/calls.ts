@@ -33,7 +33,7 @@ export interface FleetCalls {
 	wake: { input: Selection; output: null };
 	sleep: { input: Selection; output: null };
 	kill: { input: { select: Selection; backAfterMs: number | null }; output: null };
-	restart: { input: { select: Selection; backAfterMs: number }; output: null };
+	restart: { input: { select: Selection; backAfterMs: number; newUids: boolean }; output: null };
 	stats: { input: null; output: FleetStats };
 	/** Offers number `from` and on, in the order they came. */
 	offers: { input: { from: number }; output: readonly OfferRecord[] };

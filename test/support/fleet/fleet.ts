@@ -75,6 +75,7 @@ export class Fleet {
 	readonly #linkContext: LinkContext;
 	readonly #random: Random;
 	#connections = 0;
+	#generation = 0;
 	#stopped = false;
 
 	constructor(
@@ -147,11 +148,13 @@ export class Fleet {
 		for (const link of this.#select(selection)) link.cut(backAfterMs);
 	}
 
-	/** The agents' processes end without a goodbye and start again: numbers from 0, everything told anew. */
-	restart(selection: Selection, backAfterMs = 0): void {
+	/** The agents' processes end without a goodbye and start again: numbers from 0, everything told anew; `newUids`: under others. */
+	restart(selection: Selection, backAfterMs = 0, newUids = false): void {
+		if (newUids) this.#generation += 1;
 		for (const link of this.#select(selection)) {
 			link.cut(backAfterMs);
-			for (const agent of link.agents) agent.restart();
+			for (const agent of link.agents)
+				agent.restart(newUids ? fleetUid(this.options.seed, `${agent.index}/${this.#generation}`) : undefined);
 		}
 	}
 
@@ -235,7 +238,7 @@ export function loopbackAddress(index: number): string {
 }
 
 /** The uid of an agent: looks like a UUIDv7, the same for the same seed and index. */
-export function fleetUid(seed: number, index: number): InstanceUid {
+export function fleetUid(seed: number, index: number | string): InstanceUid {
 	const bytes = createHash('sha256').update(`uid/${seed}/${index}`).digest().subarray(0, 16);
 	bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
 	bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;

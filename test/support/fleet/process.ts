@@ -89,8 +89,8 @@ export class FleetProcess {
 		await this.call('kill', { select, backAfterMs: backAfterMs ?? null });
 	}
 
-	async restart(select: Selection, backAfterMs = 0): Promise<void> {
-		await this.call('restart', { select, backAfterMs });
+	async restart(select: Selection, backAfterMs = 0, newUids = false): Promise<void> {
+		await this.call('restart', { select, backAfterMs, newUids });
 	}
 
 	/** Offers number `from` and on, in the order they came. */

@@ -24,10 +24,13 @@ const attributeNames = (text: string): string[] => text.split(',').map((name) =>
 
 const settingsText = ({ gateDefaults, agentIdentity, fleetRetention }: AnswerOf<'getSettings'>): string =>
 	`${gatesText(gateDefaults)}\n${facts([
-		['agents known by', agentIdentity.attributes.join(', ') || 'instance uid'],
+		['agents known by', identityText(agentIdentity)],
 		['archived unseen for', fleetRetention.unseen],
 		['archived after a goodbye', fleetRetention.goodbye],
 	])}`;
+
+const identityText = ({ attributes, settling }: AnswerOf<'getSettings'>['agentIdentity']): string =>
+	`${attributes.join(', ') || 'instance uid'}${settling ? ' (agents are being looked at anew)' : ''}`;
 
 const gatesText = (gateDefaults: AnswerOf<'getSettings'>['gateDefaults']): string =>
 	table(gateDefaults, [
