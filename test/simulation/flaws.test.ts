@@ -1,19 +1,36 @@
 // Worlds in which one safety check is missing: a checker has to notice, or it would not notice a bug of ours either. That the contract
 // suites notice as well is shown in test/contract, on real servers.
+import type { Rollout, RolloutSpec } from '@ampora/rollout';
 import { expect, test } from 'vitest';
 import { runSeed } from './world/run.js';
+import type { WorldOptions } from './world/world.js';
 
 const seedsMax = 300;
 
-test.each([
+/** As it would be had nobody asked for that. */
+const without =
+	(wish: Partial<RolloutSpec>) =>
+	(rollout: Rollout): Rollout => ({ ...rollout, spec: { ...rollout.spec, ...wish } });
+
+const together = (rollout: Rollout): Rollout =>
+	without({ strategy: { ...rollout.spec.strategy, firstAgentAlone: false } })(rollout);
+
+test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['the lease of a commit', { ignoreLease: true }, 'R2'],
 	['the pause at admission', { ignoreOffers: true }, 'R1'],
 	['the withdrawal at pause', { skipWithdrawal: true }, 'R1'],
 	['windows and freezes', { ignoreCalendar: true }, 'R1'],
 	['a word for a metrics server that is away', { blameSilentServer: true }, 'R5 (metric gates)'],
 	['what the metrics server says', { flatteredByServer: true }, 'R5 (metric gates)'],
+	['an instant to look again', { loseWake: true }, 'R14'],
+	['the turn of a rollout that is queued', { ignoreBusy: true }, 'R15'],
+	['caps', { misread: without({ maxInFlight: 'unlimited' }) }, 'R4 (seen from outside)'],
+	['the share of a failure domain', { misread: without({ maxInFlight: 1_000 }) }, 'R4 (seen from outside)'],
+	['the time at which it is to start', { misread: without({ startAtMs: 1 }) }, 'R1 (startAt)'],
+	['a first agent that goes alone', { misread: together }, 'R5 (first agent)'],
+	['what moves the deadline', { misread: (rollout) => ({ ...rollout, progressedMs: 0 }) }, 'R12 (deadline)'],
 	['the epoch of a release', { ignoreReleaseEpoch: true }, 'D4'],
-] as const)('without %s a checker speaks up', async (_, flaws, invariant) => {
+])('without %s a checker speaks up', async (_, flaws, invariant) => {
 	const broken: string[] = [];
 	for (let seed = 1; seed <= seedsMax && broken.length === 0; seed += 1) {
 		const { violations } = await runSeed(seed, { flaws });

@@ -3,6 +3,7 @@ import type { AssignmentRow, DatabaseView } from './database_view.js';
 import * as dispatch from './dispatch.js';
 import { metricGates } from './metrics.js';
 import { AssignmentHistory, type Check, type Checked, type Observation, StandingHistory } from './observation.js';
+import * as pushes from './pushes.js';
 import * as rollout from './rollout.js';
 
 export interface Violation {
@@ -38,10 +39,13 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	D6: dispatch.D6,
 	D7: dispatch.D7(),
 	R1: rollout.R1,
+	'R1 (startAt)': pushes.startAt(),
 	R2: rollout.R2(),
 	R3: rollout.R3,
 	R4: rollout.R4,
+	'R4 (seen from outside)': pushes.caps(),
 	R5: rollout.R5,
+	'R5 (first agent)': pushes.firstAgent(),
 	'R5 (metric gates)': metricGates(),
 	R6: rollout.R6,
 	R7: rollout.R7,
@@ -50,6 +54,7 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	R10: rollout.R10,
 	R11: rollout.R11(),
 	R12: rollout.R12,
+	'R12 (deadline)': pushes.deadline(),
 	R13: rollout.R13,
 	R14: rollout.R14,
 	R15: rollout.R15,

@@ -61,6 +61,8 @@ export interface DatabaseView {
 	nowMs(): number;
 	agents(): ReadonlyMap<AgentId, AgentRow>;
 	agent(agentId: AgentId): AgentRow | null;
+	/** What the agent tells under this name, when that is text. */
+	attribute(agentId: AgentId, name: string): string | null;
 	assignment(agentId: AgentId): AssignmentRow | null;
 	assignments(): readonly AssignmentRow[];
 	rollouts(): readonly RolloutId[];

@@ -121,7 +121,9 @@ export const R2 = (): Check => {
 		if (seq !== before.rollout.seq + 1) return `seq ${seq} was committed over ${before.rollout.seq}`;
 		const last = seqs.get(id) ?? 0;
 		seqs.set(id, seq);
-		return seq === last + 1 || last === 0 ? null : `seq ${seq} follows ${last}`;
+		// Whoever replaces it in the queue writes its end into the journal.
+		const replaced = before.rollout.state === 'Cancelled' ? 1 : 0;
+		return seq === last + 1 || seq === last + 1 + replaced || last === 0 ? null : `seq ${seq} follows ${last}`;
 	};
 };
 

@@ -48,6 +48,11 @@ export const viewOf = (state: MemoryState): DatabaseView => ({
 		const agent = state.agents.get(agentId);
 		return agent ? agentRow(agent) : null;
 	},
+	attribute(agentId, name) {
+		const { identifying = {}, nonIdentifying = {} } = state.agents.get(agentId)?.description ?? {};
+		const value = identifying[name] ?? nonIdentifying[name];
+		return typeof value === 'string' ? value : null;
+	},
 	assignment(agentId) {
 		const row = state.assignments.get(agentId);
 		return row ? assignmentRow(agentId, row) : null;

@@ -47,13 +47,13 @@ export interface RolloutPlan {
 	readonly spec: Omit<RolloutSpec, 'rollbackTo'>;
 	readonly rollbackToBaseline: boolean;
 	readonly start: 'now' | 'by-hand';
+	/** It is to start that long after it was made, where it finds the group free; null: at once. */
+	readonly startInMs?: number | null;
 }
 
 /** Another rollout of a group, of a version of its own, which may find it busy. */
 export interface FollowerPlan extends RolloutPlan {
 	readonly busy: 'queue' | 'supersede';
-	/** It is to start that long after it was made, where it finds the group free; null: at once. */
-	readonly startInMs: number | null;
 }
 
 /** Everything about a world that its seed decides before it begins. */
@@ -99,40 +99,39 @@ export function planWorld(seed: number): WorldPlan {
 	const count = agentCount(chance);
 	const badShare = chance.pick([0, 0, 0.05, 0.15, 0.4, 0.9]);
 	const second = chance.chance(0.25) && count >= 6 ? Math.floor(count / 3) : 0;
-	return measured(
+	const plan: WorldPlan = {
 		seed,
-		pace(seed, {
-			seed,
-			gateways: chance.whole(2, 3),
-			engines: 2,
-			leaseTtlMs: chance.pick([3_000, 6_000]),
-			gatewayTtlMs: chance.pick([5_000, 10_000]),
-			agents: Array.from({ length: count }, (_, index) => planAgent(chance, index)),
-			outcomes: Array.from({ length: count }, () =>
-				chance.chance(badShare) ? badOutcome(chance) : goodOutcome(chance),
-			),
-			secondGroup: second,
-			baseline: chance.chance(0.7),
-			rollouts: planRollouts(chance, second > 0),
-			// With a stream of their own, so that the rest of a seed's world is what it was without them.
-			followers: planFollowers(new Streams(seed).named('followers')),
-			calendar: planCalendar(new Streams(seed).named('calendar')),
-			faults: planFaults(chance),
-			commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
-			nervous: chance.pick([0, 0, 0.1, 0.4]),
-		}),
-	);
+		gateways: chance.whole(2, 3),
+		engines: 2,
+		leaseTtlMs: chance.pick([3_000, 6_000]),
+		gatewayTtlMs: chance.pick([5_000, 10_000]),
+		agents: Array.from({ length: count }, (_, index) => planAgent(chance, index)),
+		outcomes: Array.from({ length: count }, () => (chance.chance(badShare) ? badOutcome(chance) : goodOutcome(chance))),
+		secondGroup: second,
+		baseline: chance.chance(0.7),
+		rollouts: planRollouts(chance, second > 0),
+		// With a stream of their own, so that the rest of a seed's world is what it was without them.
+		followers: planFollowers(new Streams(seed).named('followers')),
+		calendar: planCalendar(new Streams(seed).named('calendar')),
+		faults: planFaults(chance),
+		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
+		nervous: chance.pick([0, 0, 0.1, 0.4]),
+	};
+	return [crowded, pace, measured, alone, timed].reduce((before, add) => add(seed, before), plan);
 }
 
 /** What a world adds to how fast and how strictly its rollouts go, by a chance of its own: the rest of a seed stays what it was. */
 function pace(seed: number, plan: WorldPlan): WorldPlan {
 	const chance = new Streams(seed).named('pace');
 	const zones = chance.pick([0, 1, 3, 6]);
-	const spreadBy = chance.chance(0.5) ? 'zone' : null;
+	const crowd = plan.agents.length > 36;
+	const spreadBy = chance.chance(0.5) || crowd ? 'zone' : null;
 	const minSample = chance.pick([0, 0, 3, 8, 1_000]);
 	const progressDeadlineMs = chance.pick([10_000, 60_000, 1_800_000]);
 	const agents = plan.agents.map((agent) =>
-		zones === 0 || chance.chance(0.1) ? agent : { ...agent, zone: `zone-${chance.below(zones)}` },
+		zones === 0 || chance.chance(0.1)
+			? agent
+			: { ...agent, zone: `zone-${crowd ? Math.min(chance.below(zones), chance.below(zones)) : chance.below(zones)}` },
 	);
 	const rollouts = plan.rollouts.map((rollout): RolloutPlan => {
 		const { gates } = rollout.spec;
@@ -142,6 +141,51 @@ function pace(seed: number, plan: WorldPlan): WorldPlan {
 		return { ...rollout, spec: { ...rollout.spec, spreadBy, progressDeadlineMs, gates: judged } };
 	});
 	return { ...plan, agents, rollouts };
+}
+
+/** Few worlds are large enough for a share of a failure domain to be less than what may be in flight anyway. */
+function crowded(seed: number, plan: WorldPlan): WorldPlan {
+	const chance = new Streams(seed).named('crowd');
+	if (!chance.chance(0.04)) return plan;
+	const more = Array.from({ length: chance.whole(50, 90) }, (_, index) => index + plan.agents.length);
+	return {
+		...plan,
+		agents: [...plan.agents, ...more.map((index) => planAgent(chance, index))],
+		outcomes: [
+			...plan.outcomes,
+			// All slow, so that what may be in flight is.
+			...more.map((): Outcome => ({ kind: 'applied', afterMs: chance.between(500, 4_000) })),
+		],
+		rollouts: plan.rollouts.map((rollout) => ({ ...rollout, spec: { ...rollout.spec, maxInFlight: null } })),
+	};
+}
+
+/** Changes of how agents reach their server: most agents come back with it. */
+function alone(seed: number, plan: WorldPlan): WorldPlan {
+	const chance = new Streams(seed).named('alone');
+	if (!chance.chance(0.2)) return plan;
+	const comeBack = (outcome: Outcome): Outcome =>
+		(outcome.kind === 'instant' || outcome.kind === 'applied') && chance.chance(0.7)
+			? { kind: 'disconnect', backAfterMs: chance.between(100, 3_000), answer: 'applied' }
+			: outcome;
+	const first = <Planned extends RolloutPlan>(rollout: Planned): Planned => ({
+		...rollout,
+		spec: { ...rollout.spec, strategy: { ...rollout.spec.strategy, firstAgentAlone: true } },
+	});
+	return {
+		...plan,
+		outcomes: plan.outcomes.map(comeBack),
+		rollouts: plan.rollouts.map(first),
+		...(plan.followers && { followers: plan.followers.map(first) }),
+	};
+}
+
+/** Rollouts that wait for their time from the beginning. */
+function timed(seed: number, plan: WorldPlan): WorldPlan {
+	const chance = new Streams(seed).named('timed');
+	if (!chance.chance(0.15)) return plan;
+	const later = (rollout: RolloutPlan): RolloutPlan => ({ ...rollout, startInMs: chance.whole(3, 40) * 1_000 });
+	return { ...plan, rollouts: plan.rollouts.map(later) };
 }
 
 /** Metric gates, with a chance of their own as well. */

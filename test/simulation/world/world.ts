@@ -197,7 +197,7 @@ export class World {
 	}
 
 	/** As `begin`, of a version that nobody else rolls out. */
-	async follow({ busy, startInMs, ...plan }: FollowerPlan, index: number): Promise<RolloutId | null> {
+	async follow({ busy, startInMs = null, ...plan }: FollowerPlan, index: number): Promise<RolloutId | null> {
 		const { baseline, next } = this.versions ?? {};
 		const versionId = next?.[index];
 		if (!this.groups || !baseline || !versionId) throw new Error('the world was not prepared');
@@ -214,6 +214,7 @@ export class World {
 			versionId: this.versions.new[plan.group],
 			spec: { ...plan.spec, rollbackTo: plan.rollbackToBaseline ? baseline : null },
 			start: plan.start,
+			startInMs: plan.startInMs ?? null,
 			busy,
 		});
 	}

@@ -289,7 +289,7 @@ function write(state: MemoryState, row: MemoryRollout, { lease, loaded, decision
 	row.rollout = { ...copy(decision.rollout), seq };
 	row.offers = journal.offers;
 	row.watching = watchingOf(decision.rollout, [...row.steps.values()]);
-	row.nextWakeAtMs = decision.nextWakeAtMs;
+	row.nextWakeAtMs = state.flaws.loseWake ? null : decision.nextWakeAtMs;
 	row.waitsFor = decision.waitsFor;
 	row.journal.push({ ...copy(journal), seq, epoch: lease.epoch, atMs: state.nowMs(), events: copy(decision.events) });
 	settleCommands(state, decision);

@@ -243,7 +243,7 @@ export function loadMove(
 ): LoadedSnapshot | null {
 	const row = state.rollouts.get(rolloutId);
 	if (row === undefined) return null;
-	const rollout = copy(row.rollout);
+	const rollout = state.flaws.misread?.(copy(row.rollout)) ?? copy(row.rollout);
 	const steps = [...row.steps.values()].sort((a, b) => a.index - b.index).map(copy);
 	const needs = needsOf(rollout, steps);
 	const signals = [...state.signals].filter(([, signal]) => signal.rolloutId === rolloutId).slice(0, changedTargetsMax);

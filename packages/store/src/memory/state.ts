@@ -152,6 +152,10 @@ export interface Flaws {
 	readonly ignoreBusy?: boolean;
 	/** Load no windows and freezes (R1). */
 	readonly ignoreCalendar?: boolean;
+	/** Load something else than the rollout that is there, without its caps for one (R4). */
+	readonly misread?: (rollout: Rollout) => Rollout;
+	/** Keep no instant at which to look again (R14). */
+	readonly loseWake?: boolean;
 	/** Know agents by their uid alone (R9). */
 	readonly ignoreIdentity?: boolean;
 }
