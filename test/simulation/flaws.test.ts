@@ -19,6 +19,7 @@ test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['the lease of a commit', { ignoreLease: true }, 'R2'],
 	['the pause at admission', { ignoreOffers: true }, 'R1'],
 	['the withdrawal at pause', { skipWithdrawal: true }, 'R1'],
+	['the turn of a queued rollout', { ignoreBusy: true }, 'R15'],
 	['windows and freezes', { ignoreCalendar: true }, 'R1'],
 	['a word for a metrics server that is away', { blameSilentServer: true }, 'R5 (metric gates)'],
 	['what the metrics server says', { flatteredByServer: true }, 'R5 (metric gates)'],

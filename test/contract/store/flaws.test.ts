@@ -1,8 +1,9 @@
 // The safety checks are there: without any one of them, something forbidden happens. On both adapters.
+import { decide } from '@ampora/rollout';
 import type { Sql } from '@ampora/store';
 import { createMemoryStore, memoryWorld } from '@ampora/store/testing';
 import { afterEach, describe, expect, test } from 'vitest';
-import { decisionFrom, journal } from './samples.js';
+import { decisionFrom, journal, sampleRollout } from './samples.js';
 import { newUid, openMemory, openPostgres, Stage, type Stores } from './stage.js';
 
 /** Leaves a check out of the statement that carries it; throws when the statement does not say what is to be left out. */
@@ -57,6 +58,24 @@ async function unsentStaysWanted(stores: Stores): Promise<boolean> {
 	return row?.versionId === running.versionId;
 }
 
+/** A rollout of a group that is frozen does not go on (R1). */
+async function frozenGroupGoesOn(stores: Stores): Promise<boolean> {
+	const stage = await Stage.set(stores);
+	const { rolloutId, groupId } = await stage.running([]);
+	await stores.world.addFreeze({ name: newUid(), reason: 'a launch', fromMs: 0, untilMs: 2 ** 41 }, [groupId]);
+	return decide((await stage.load(rolloutId)).snapshot).rollout.state !== 'Paused';
+}
+
+/** One that is queued does not start before the other one of its group has ended (R15). */
+async function queuedStartsEarly(stores: Stores): Promise<boolean> {
+	const stage = await Stage.set(stores);
+	const { groupId, versionId } = await stage.running([await stage.connectOne()]);
+	const queued = sampleRollout(groupId, versionId, { state: 'Queued' });
+	await stores.world.createRollout(queued);
+	return decide((await stage.load(queued.id)).snapshot).rollout.state !== 'Queued';
+}
+
+const rollout = '-- A rollout with everything of it';
 const fence = '-- The fence of a decision';
 const claim = '-- Decides, under the lock';
 const withdrawal = '-- Takes back what no gateway';
@@ -79,6 +98,18 @@ const flaws = [
 		happens: unsentStaysWanted,
 		onMemory: { skipWithdrawal: true },
 		onPostgres: without(withdrawal, [["s.answer = 'none'", 'false']]),
+	},
+	{
+		name: 'windows and freezes',
+		happens: frozenGroupGoesOn,
+		onMemory: { ignoreCalendar: true },
+		onPostgres: without(rollout, [['r.group_id = any(f.group_ids)', 'false']]),
+	},
+	{
+		name: 'the turn of a queued rollout',
+		happens: queuedStartsEarly,
+		onMemory: { ignoreBusy: true },
+		onPostgres: without(rollout, [['o.id <> r.id', 'false']]),
 	},
 ] as const;
 
