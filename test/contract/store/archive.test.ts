@@ -146,6 +146,22 @@ describe.each(adapters)('the archive on $name', ({ open }) => {
 		expect(await members()).toEqual([one.agentId, two.agentId].toSorted());
 	});
 
+	test('a new uid of the same identity takes the place of an archived agent, which is back by that', async () => {
+		await stores.world.identifyBy(['place']);
+		const own = { ...description, nonIdentifying: { place: newUid() } };
+		const old = await stage.connectOne();
+		await stage.flush([old], () => ({ description: own }));
+		await stage.flush([old], () => ({ disconnected: 'lost' }));
+		await stores.world.ageDisconnect(old.agentId, 31 * 24 * hourMs);
+		await archive();
+		expect(await archived(old)).toBe(true);
+		const request = { instanceUid: newUid(), transport: 'websocket' as const, description: own };
+		const [heir] = await stores.gateway.connectAgents(stage.lease, [request]);
+		expect(heir).toMatchObject({ agentId: old.agentId, placeOf: old.instanceUid });
+		expect(await archived(old)).toBe(false);
+		await stores.world.identifyBy([]);
+	});
+
 	test('one whose gateway was cut off all the time comes back with the session it had', async () => {
 		const agent = await stage.connectOne();
 		await stage.flush([agent], () => ({ description }));

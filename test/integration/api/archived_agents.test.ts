@@ -1,6 +1,9 @@
-import { fleetRetention } from '@ampora/control';
-import type { GatewayId } from '@ampora/runtime';
+import { fleetRetention, startChecks } from '@ampora/control';
+import { createMemoryDirectory } from '@ampora/dispatch';
+import { createEngine, createEngineTelemetry } from '@ampora/rollout-engine';
+import { type GatewayId, systemClock, systemRandom } from '@ampora/runtime';
 import { createEngineStore, createGatewayStore } from '@ampora/store';
+import { createMetricsRegistry, createTracer, silentLogger } from '@ampora/telemetry';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ApiStage, apiStage, goodYaml } from './stage.js';
 
@@ -101,4 +104,28 @@ test('a group whose members are all archived can be deleted; who comes back is i
 	await archive();
 	expect(await stage.must('deleteGroup', { params: { group: 'gone' } })).toEqual({});
 	expect(await stage.must('getAgent', { params: { agent } })).toMatchObject({ group: 'ungrouped' });
+});
+
+test('the leading engine archives by itself', async () => {
+	const [agent = ''] = await stage.agents(1);
+	await leave([agent], 'goodbye', '2 hours');
+	const [tracer, registry] = [createTracer({ service: 'rollout-engine' }), createMetricsRegistry()];
+	const engine = createEngine(
+		{
+			...{
+				store: createEngineStore(stage.database.sql),
+				directory: createMemoryDirectory(),
+				backplane: stage.backplane,
+			},
+			...{ clock: systemClock, random: systemRandom, retention: () => fleetRetention(stage.store) },
+			starts: startChecks(stage.store),
+			telemetry: createEngineTelemetry({ logger: silentLogger, tracer, registry, dispatchCountsAs: 'local' }),
+		},
+		{ leaseTtlMs: 3_000 },
+	);
+	// The lease of the tests before is somebody else's.
+	await stage.database.sql.query(`update leader_lease set expires_at = now() where name = 'rollout-engine'`);
+	await engine.start();
+	await expect.poll(() => idsOf({ archived: 'true' }), { timeout: 20_000 }).toContain(agent);
+	await engine.stop();
 });

@@ -1,4 +1,5 @@
 import { createEngine } from '@ampora/rollout-engine';
+import type { Retention } from '@ampora/store';
 import type { SimNetwork } from './backplane.js';
 import type { Servers } from './database.js';
 import type { SimMetrics } from './metrics_server.js';
@@ -14,6 +15,7 @@ export interface EngineDeps extends EngineEars {
 	readonly metrics: SimMetrics;
 	readonly chance: Stream;
 	readonly leaseTtlMs: number;
+	readonly retention: Retention | null;
 	readonly onDeath: (process: SimProcess) => void;
 }
 
@@ -33,7 +35,7 @@ export class SimEngine {
 	}
 
 	#begin(): SimProcess {
-		const { schedule, servers, network, metrics, chance, leaseTtlMs, onDeath } = this.deps;
+		const { schedule, servers, network, metrics, chance, leaseTtlMs, retention, onDeath } = this.deps;
 		const process = new SimProcess(`engine-${this.index + 1}`, schedule, onDeath);
 		const engine = createEngine(
 			{
@@ -44,6 +46,7 @@ export class SimEngine {
 				clock: process.clock,
 				random: chance,
 				telemetry: silentEngineTelemetry(this.deps),
+				...(retention && { retention: async () => retention }),
 				// Nobody edits configurations or selectors in these worlds.
 				starts: { changesAtStart: async () => [] },
 			},

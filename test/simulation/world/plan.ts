@@ -1,4 +1,5 @@
 import type { GateName, GateSpec, RolloutSpec, Strategy } from '@ampora/rollout';
+import type { Retention } from '@ampora/store';
 import type { Outcome } from '../../support/fleet/outcome.js';
 import type { AgentPlan } from './agents.js';
 import { type CalendarPlan, planCalendar } from './calendar_plan.js';
@@ -73,6 +74,8 @@ export interface WorldPlan {
 	readonly rollouts: readonly RolloutPlan[];
 	readonly followers?: readonly FollowerPlan[];
 	readonly calendar?: CalendarPlan | null;
+	/** After how long agents that are away are archived; null: never. */
+	readonly retention?: Retention | null;
 	/** Gates that every rollout but the baseline has, and what the metrics server says; null: none. */
 	readonly metrics?: MetricPlan | null;
 	readonly faults: FaultPlan;
@@ -113,6 +116,7 @@ export function planWorld(seed: number): WorldPlan {
 		// With a stream of their own, so that the rest of a seed's world is what it was without them.
 		followers: planFollowers(new Streams(seed).named('followers')),
 		calendar: planCalendar(new Streams(seed).named('calendar')),
+		retention: planRetention(new Streams(seed).named('retention')),
 		faults: planFaults(chance),
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
 		nervous: chance.pick([0, 0, 0.1, 0.4]),
@@ -257,6 +261,10 @@ function badOutcome(chance: Stream): Outcome {
 			return { kind: 'applied', effective: 'previous', afterMs: 100 };
 	}
 }
+
+/** So short that agents are archived in the middle of what happens, and come back. */
+const planRetention = (chance: Stream): Retention | null =>
+	chance.chance(0.4) ? { unseenMs: chance.whole(1, 60) * 1_000, goodbyeMs: chance.whole(1, 20) * 1_000 } : null;
 
 function planRollouts(chance: Stream, two: boolean): RolloutPlan[] {
 	const first = planRollout(chance, 0, 0);

@@ -116,6 +116,7 @@ export class World {
 					metrics,
 					chance: streams.named(`engine ${index}`),
 					leaseTtlMs: plan.leaseTtlMs,
+					retention: plan.retention ?? null,
 					rolloutFailed: (error) => {
 						if (!this.#exceptionsExpected && !(error instanceof StoreUnavailable)) this.checkers.unexpected(error);
 					},
