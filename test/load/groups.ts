@@ -85,8 +85,10 @@ export function groups({ agents, say }: ScenarioOptions): Promise<Figures> {
 			const priorityMs = await settled({ stack, campaign }, 'test', { priority: 90 });
 			await assertEvaluations(stack, 'sweep', { before: sweepsBefore, wanted: everybody });
 			say('relabelling agents into a group under a rollout');
-			const relabelled = Math.min(relabelMax, Math.floor(agents / 2));
+			const relabelled = Math.min(relabelMax, Math.floor((agents - membersBefore) / 2));
 			const inFlight = await relabel({ stack, campaign }, fleet, relabelled);
+			say('relabelling agents into a group whose default breaks them');
+			const enrolled = await enrol({ stack, campaign }, fleet, relabelled);
 			const slowest = Math.max(...times, ...inSweep);
 			const figures = {
 				changeP50: figure(percentile(times, 50), 'ms'),
@@ -101,6 +103,7 @@ export function groups({ agents, say }: ScenarioOptions): Promise<Figures> {
 				reportsMeanwhile: figure(reporting.reported + again.reported, 'reports'),
 				relabelled: figure(relabelled, 'agents'),
 				pushedAfterRelabel: figure(inFlight, 'agents'),
+				enrolledUntilStopped: figure(enrolled, 'agents'),
 				evaluationsPerChange: figure(readingEnv, 'evaluations'),
 			};
 			if (slowest > changeLimitMs) say(`membership was not right within ${changeLimitMs} ms of a change`);
@@ -207,6 +210,46 @@ async function relabel(
 	return pushed;
 }
 
+/**
+ * So many agents come at once to a group with a default that every one of them refuses. Answers how many were handed it before the
+ * enrolment gate stopped it.
+ */
+async function enrol(
+	{ stack, campaign }: Pick<Setting, 'stack' | 'campaign'>,
+	fleet: RowFleet,
+	count: number,
+): Promise<number> {
+	await campaign.call('createGroup', {
+		body: { name: 'broken', selector: 'agent.attributes.env == "broken"', priority: 110 },
+	});
+	const defaultVersion = await campaign.publish(
+		'broken',
+		'receivers: {nop: }\nexporters: {nop/broken: }\nservice: {pipelines: {traces: {receivers: [nop], exporters: [nop/broken]}}}\n',
+	);
+	await campaign.call('updateGroup', { params: { group: 'broken' }, body: { defaultVersion } });
+	const refusing = fleet.refuse();
+	try {
+		await fleet.relabel(membersBefore + count, count, 'broken');
+		await until(async () => (await population(stack, 'broken')) === count, 'everybody is there');
+		const enrolment = async () => (await campaign.call('getGroup', { params: { group: 'broken' } })).enrolment;
+		await until(async () => (await enrolment())?.stopped != null, 'the enrolment gate fired');
+		await systemClock.sleep(ticksMs);
+		const handed = await ask<number>(
+			stack,
+			`select count(*)::int as answer from assignment s join agent a on a.id = s.agent_id join agent_group g on g.id = a.group_id
+			where g.name = $1 and s.cause = 'default'`,
+			['broken'],
+		);
+		if (handed !== refusing.refused) throw new Error(`${handed} were handed it, and ${refusing.refused} refused it`);
+		const cap = Math.min(1_000, Math.floor(count / 20));
+		if (handed > cap) throw new Error(`${handed} agents were handed a default, with at most ${cap} in flight`);
+		if ((await enrolment())?.waiting !== count - handed) throw new Error('somebody does not wait who should');
+		return handed;
+	} finally {
+		await refusing.stop();
+	}
+}
+
 /** Agents without sockets: a gateway's store registers them and writes what they would report. */
 class RowFleet {
 	#agents: readonly { agentId: AgentId; sessionEpoch: number }[] = [];
@@ -242,6 +285,40 @@ class RowFleet {
 	async relabel(from: number, count: number, env: string): Promise<void> {
 		for (let at = from; at < from + count; at += batch)
 			await this.#flush(at, Math.min(batch, from + count - at), () => ({ env, build: '1' }));
+	}
+
+	/** From now on whoever is handed something answers that it failed, as soon as a gateway would hand it over. */
+	refuse() {
+		const state = { refused: 0 };
+		const stopping = new AbortController();
+		const epochs = new Map(this.#agents.map(({ agentId, sessionEpoch }) => [agentId, sessionEpoch]));
+		const run = async () => {
+			let cursor: string | null = null;
+			while (!stopping.signal.aborted) {
+				const changed = await this.store.changedAssignments(this.lease, cursor);
+				cursor = changed.cursor;
+				const requests = changed.assignments.map(({ agentId }) => ({
+					...{ agentId, sessionEpoch: epochs.get(agentId) ?? 0, reportedHash: null, alreadyOffered: null },
+				}));
+				const decided = requests.length === 0 ? [] : await this.store.claimOffers(this.lease, requests);
+				const handed = decided.flatMap((one) => ('offer' in one && one.offer.rolloutId === null ? [one.offer] : []));
+				this.#factSeq += 1;
+				const reports = handed.map(({ agentId, seq }) => ({
+					...{ agentId, sessionEpoch: epochs.get(agentId) ?? 0, factSeq: this.#factSeq, sequenceNum: this.#factSeq },
+					answers: [{ seq, answer: 'failed' as const, error: 'no such exporter', ageMs: 0 }],
+				}));
+				if (reports.length > 0) await this.store.flushReports(this.lease, reports);
+				state.refused += reports.length;
+				await systemClock.sleep(reportEveryMs, stopping.signal);
+			}
+		};
+		const running = run();
+		return Object.assign(state, {
+			async stop() {
+				stopping.abort();
+				await running;
+			},
+		});
 	}
 
 	async #flush(from: number, size: number, attributes: (n: number) => Record<string, string>): Promise<void> {
