@@ -16,6 +16,20 @@ const gateForecast = z.object({
 	why: z.string().nullable(),
 });
 
+const planMetricGate = z.object({
+	/** `metric:<name>` */
+	gate: z.string(),
+	kind: z.enum(['armed', 'not-applicable']),
+	/** `>= 0.9 × control`: it passes while that holds. */
+	rule: z.string(),
+	/** So many failures fire it. */
+	failures: count.nullable(),
+	/** When it is first asked, counted from the first answer of the step, and how often then. */
+	first: z.string().nullable(),
+	every: z.string().nullable(),
+	why: z.string().nullable(),
+});
+
 const planStep = z.object({
 	number: count,
 	name: z.string().nullable(),
@@ -25,6 +39,7 @@ const planStep = z.object({
 	dwell: z.string(),
 	dwellMs: ms,
 	gates: z.array(z.object({ gate: gateName, thresholdPercent: count, step: gateForecast, rollout: gateForecast })),
+	metricGates: z.array(planMetricGate),
 });
 
 export const rolloutPlan = z
@@ -50,7 +65,7 @@ export const rolloutPlan = z
 		incompatible: count,
 		unknown: count,
 		steps: z.array(planStep),
-		/** With instant answers, and with every answer as late as allowed and every dwell extended. */
+		/** With instant answers, and with every answer as late as allowed, every dwell extended and every metric gate at its limits. */
 		duration: z.object({ least: z.string(), leastMs: ms, most: z.string(), mostMs: ms }),
 		/** Steps are started by a person, whose time is not in it. */
 		advancedByHand: z.boolean(),

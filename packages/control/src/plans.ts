@@ -7,6 +7,7 @@ import {
 	forecast,
 	type GateForecast,
 	gateNames,
+	type MetricGateForecast,
 	type Rollout,
 	type RolloutSpec,
 	type StepForecast,
@@ -273,9 +274,23 @@ function toGateForecast(gate: GateForecast): RolloutPlan['steps'][number]['gates
 	}
 }
 
-function toStep({ name, agents, deferred, dwellMs, gates }: Foreseen['steps'][number], spec: RolloutSpec, at: number) {
+function toMetricGate(forecast: MetricGateForecast, { metricGates = [] }: RolloutSpec) {
+	const { gate, kind } = forecast;
+	const spec = metricGates.find(({ name }) => `metric:${name}` === gate);
+	const rule = spec === undefined ? '' : `${spec.op} ${spec.value}${spec.compare === 'control' ? ' × control' : ''}`;
+	if (forecast.kind === 'not-applicable') {
+		return { gate, kind, rule, failures: null, first: null, every: null, why: forecast.why };
+	}
+	const [first, every] = [formatDuration(forecast.firstMs), formatDuration(forecast.everyMs)];
+	return { gate, kind, rule, failures: forecast.failures, first, every, why: null };
+}
+
+function toStep(step: Foreseen['steps'][number], spec: RolloutSpec, at: number) {
+	// Plans from before metric gates were foreseen have none.
+	const { name, agents, deferred, dwellMs, gates, metricGates = [] } = step;
 	return {
 		...{ number: at + 1, name, agents, deferred, dwellMs, dwell: formatDuration(dwellMs) },
+		metricGates: metricGates.map((gate) => toMetricGate(gate, spec)),
 		gates: gateNames.map((gate) => ({
 			gate,
 			thresholdPercent: spec.gates[gate].thresholdPercent,

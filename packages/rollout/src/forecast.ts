@@ -1,11 +1,12 @@
-import type { AgentId } from '@ampora/runtime';
-import { advancesAlone, inFlightCap, isLastStep, nextStep, type PlannedStep } from './cohorts.js';
+import { type AgentId, assert } from '@ampora/runtime';
+import { advancesAlone, isLastStep, nextStep, type PlannedStep } from './cohorts.js';
+import { type DurationRange, durationOf, type MetricGateForecast, metricGateForecast } from './forecast_duration.js';
 import { fewestToFire } from './gates.js';
 import type { GateName, Member, Rollout, RolloutSpec, SkipReason, Target } from './model.js';
 import { gateNames } from './names.js';
 import { planTargets } from './plan.js';
 import { isCapable, isJudgeable } from './tally.js';
-import { bakeNeededMs, ownDwellMs } from './windows.js';
+import { ownDwellMs } from './windows.js';
 
 /** How a gate stands in a cohort of the forecast. */
 export type GateForecast =
@@ -27,6 +28,8 @@ export interface StepForecast {
 	readonly dwellMs: number;
 	/** Judged over the agents of the step, and over all pushed up to its end. */
 	readonly gates: Readonly<Record<GateName, { readonly step: GateForecast; readonly rollout: GateForecast }>>;
+	/** Judged over all pushed up to its end. */
+	readonly metricGates: readonly MetricGateForecast[];
 }
 
 /** What a rollout would do to a fleet that stays as it is. */
@@ -40,8 +43,8 @@ export interface Forecast {
 	readonly noWayBack: number;
 	/** Nobody is connected: nothing happens until somebody is. */
 	readonly waitsForAgents: boolean;
-	/** Dwells and bake with instant answers, and with every wave of pushes as slow as the apply timeout allows and each dwell extended once for lack of evidence. Held and paused time, and waiting for a person, are not in it. */
-	readonly duration: { readonly leastMs: number; readonly mostMs: number };
+	/** Held and paused time, closed windows, and waiting for a person are not in it. */
+	readonly duration: DurationRange;
 	/** Steps are started by a person. */
 	readonly advancedByHand: boolean;
 }
@@ -54,7 +57,8 @@ export function forecast(rollout: ForecastOf, members: readonly Member[]): Forec
 	const live = new Set(members.filter(({ facts }) => facts.session === 'live').map(({ facts }) => facts.agentId));
 	const candidates = plan.targets.filter(({ state }) => state === 'Pending');
 	const cohorts = fillSteps(rollout.spec, candidates, live);
-	const steps = cohorts.map((cohort, at) => stepForecast(rollout.spec, cohort, cohorts.slice(0, at + 1)));
+	const steps = cohorts.map((_, at) => stepForecast(rollout.spec, cohorts, at));
+	const pushed = steps.map((step, at) => ({ ...step, members: cohorts[at]?.members ?? [] }));
 	return {
 		eligible: plan.candidates,
 		steps,
@@ -63,7 +67,11 @@ export function forecast(rollout: ForecastOf, members: readonly Member[]): Forec
 		sickBefore: candidates.filter(({ sickBefore }) => sickBefore).map(({ agentId }) => agentId),
 		noWayBack: plan.noWayBack,
 		waitsForAgents: candidates.length > 0 && candidates.every(({ agentId }) => !live.has(agentId)),
-		duration: durationOf(rollout.spec, steps, plan.candidates),
+		duration: durationOf(
+			rollout.spec,
+			pushed.filter(({ members }) => members.length > 0),
+			{ eligible: plan.candidates, domains: plan.standing },
+		),
 		advancedByHand: !advancesAlone(rollout.spec.strategy),
 	};
 }
@@ -115,7 +123,11 @@ function fillOne(
 	return { step, members: sick, deferred };
 }
 
-function stepForecast(spec: RolloutSpec, cohort: Cohort, upTo: readonly Cohort[]): StepForecast {
+function stepForecast(spec: RolloutSpec, cohorts: readonly Cohort[], at: number): StepForecast {
+	const cohort = cohorts[at];
+	assert(cohort !== undefined, 'there is such a step');
+	const upTo = cohorts.slice(0, at + 1);
+	const others = cohorts.slice(at + 1).some(({ members }) => members.length > 0);
 	const gates = Object.fromEntries(
 		gateNames.map((gate) => [
 			gate,
@@ -129,6 +141,7 @@ function stepForecast(spec: RolloutSpec, cohort: Cohort, upTo: readonly Cohort[]
 		deferred: cohort.deferred,
 		dwellMs: ownDwellMs(spec, cohort.step),
 		gates,
+		metricGates: (spec.metricGates ?? []).map((gate) => metricGateForecast(gate, others)),
 	};
 }
 
@@ -145,31 +158,4 @@ function gateForecast(spec: RolloutSpec, gate: GateName, cohorts: readonly Cohor
 	if (k !== null) return { kind: 'armed', k, n };
 	const why = n < 5 ? `${n} ${n === 1 ? 'agent is' : 'agents are'} too few` : 'its threshold is never passed';
 	return { kind: 'advisory', n, why };
-}
-
-function durationOf(spec: RolloutSpec, steps: readonly StepForecast[], eligible: number): Forecast['duration'] {
-	const pushed = steps.filter(({ agents }) => agents.length > 0);
-	if (pushed.length === 0) return { leastMs: 0, mostMs: 0 };
-	const dwellMs = pushed.reduce((sum, step) => sum + step.dwellMs, 0);
-	const cap = inFlightCap(spec, eligible);
-	const waves = pushed.reduce((sum, { agents }, at) => sum + wavesOf(agents.length, cap, at === 0), 0);
-	const bakeMs = bakeNeededMs(spec);
-	const timeoutMs = spec.gates['apply-timeout-ratio'].windowMs;
-	return { leastMs: dwellMs + bakeMs, mostMs: 2 * dwellMs + waves * timeoutMs + bakeMs };
-}
-
-/** The first step starts with one in flight and grows by what was applied. */
-function wavesOf(agents: number, cap: number, first: boolean): number {
-	if (!first || cap === Number.MAX_SAFE_INTEGER) return Math.ceil(agents / cap);
-	let left = agents;
-	let applied = 0;
-	let waves = 0;
-	while (left > 0) {
-		const wave = Math.min(left, cap, 1 + applied);
-		left -= wave;
-		applied += wave;
-		waves += 1;
-		if (1 + applied >= cap) return waves + Math.ceil(left / cap);
-	}
-	return waves;
 }

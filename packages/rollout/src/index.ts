@@ -28,6 +28,7 @@ export {
 	resumedEnrolment,
 } from './enrolment.js';
 export { type Forecast, forecast, type GateForecast, type StepForecast } from './forecast.js';
+export type { MetricGateForecast } from './forecast_duration.js';
 export { type GateVerdict, type GateView, gateVerdicts, isAdvisory } from './gates.js';
 export { holdingText } from './hold.js';
 export { breaches } from './invariants.js';

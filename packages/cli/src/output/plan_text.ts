@@ -27,12 +27,31 @@ function gateRows(steps: readonly Step[]) {
 	);
 }
 
+const metricRows = (steps: readonly Step[]) =>
+	steps.flatMap(({ number, metricGates }) =>
+		metricGates.map(({ gate, rule, failures, first, every, why }) => ({
+			...{ number, gate, rule },
+			asked: why ?? `after ${first}, every ${every}`,
+			stops: failures === null ? null : failures === 1 ? 'a failure' : `${failures} failures`,
+		})),
+	);
+
+const metricTable = (rows: ReturnType<typeof metricRows>): string =>
+	table(rows, [
+		{ title: 'STEP', value: ({ number }) => number, align: 'right' },
+		{ title: 'METRIC GATE', value: ({ gate }) => gate },
+		{ title: 'PASSES WHILE', value: ({ rule }) => rule },
+		{ title: 'ASKED', value: ({ asked }) => asked },
+		{ title: 'STOPS AT', value: ({ stops }) => stops },
+	]);
+
 const riskText = ({ risk, message, action }: RolloutPlan['risks'][number]): string =>
 	`! ${risk}: ${message}\n    ${action}\n`;
 
 /** Risks first, then who when, then what would stop it, then what changes. */
 export function planText(plan: RolloutPlan): string {
 	const { duration, risks, steps, comparison, findings } = plan;
+	const metrics = metricRows(steps);
 	return [
 		facts([
 			['plan', plan.id],
@@ -60,6 +79,7 @@ export function planText(plan: RolloutPlan): string {
 			{ title: 'STOPS AT', value: ({ step }) => step },
 			{ title: 'OR OF ALL PUSHED', value: ({ rollout }) => rollout },
 		]),
+		...(metrics.length === 0 ? [] : [metricTable(metrics)]),
 		...(findings.length === 0 ? [] : [findings.map((finding) => `${findingText(finding)}\n`).join('')]),
 		...(comparison === null ? [] : [comparisonText(comparison)]),
 		`Start it: ampora rollouts create ${plan.group} ${plan.version} --plan ${plan.id}\n`,
