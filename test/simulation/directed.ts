@@ -87,10 +87,10 @@ export class Directed {
 				...{ everyMs: Number.POSITIVE_INFINITY, kinds: [], forMs: 0, lostAck: 0, slow: 0, crash: 0 },
 				network: { lost: 0, duplicated: 0, late: 0 },
 			},
+			identity: { attributes: identity, rebornEveryMs: Number.POSITIVE_INFINITY, unheard: 0 },
 			...{ commandEveryMs: Number.POSITIVE_INFINITY, nervous: 0 },
 		};
 		const directed = new Directed(new World(plan, { keepLines: 400, ...(flaws && { flaws, unwatched: true }) }));
-		directed.world.servers.state.identityAttributes = identity;
 		await directed.world.prepare();
 		directed.expectSound();
 		return directed;

@@ -23,9 +23,15 @@ order by n.id limit ${mergedAtOnce}`;
 
 /** What waited long enough is an agent of its own; selectors look at it now. */
 const letGo = `with waited as (
-	select id from agent
+	select id, heir_of from agent
 	where heir_of is not null and gateway = $1 and created_at < clock_timestamp() - $2::float8 * interval '1 millisecond'
 	order by id for no key update
+),
+-- What failed on the other since this one came (R9).
+inherited as (
+	insert into quarantine (agent_id, version_id, reason, at)
+	select w.id, q.version_id, q.reason, q.at from waited w join quarantine q on q.agent_id = w.heir_of
+	on conflict (agent_id, version_id) do nothing
 ),
 released as (
 	update agent set heir_of = null where id in (select id from waited)

@@ -76,6 +76,28 @@ async function queuedStartsEarly(stores: Stores): Promise<boolean> {
 }
 
 const rollout = '-- A rollout with everything of it';
+
+/** What failed on an agent is not kept from it when it comes back under another uid (R9). */
+async function failureIsForgotten(stores: Stores): Promise<boolean> {
+	const stage = await Stage.set(stores);
+	const attributes = { identifying: { 'host.name': newUid() }, nonIdentifying: {} };
+	await stores.world.identifyBy(['host.name']);
+	const come = async () => {
+		const request = { instanceUid: newUid(), transport: 'websocket' as const, description: attributes };
+		const [agent] = await stores.gateway.connectAgents(stage.lease, [request]);
+		if (!agent) throw new Error('nobody connected');
+		return agent;
+	};
+	const agent = await come();
+	const description = { ...attributes, agentType: null, agentVersion: null, hostname: null };
+	await stage.flush([agent], () => ({ capabilities: 0x1807n, description }));
+	const running = await stage.running([agent]);
+	await stage.decide(running.rolloutId, { quarantine: [{ agentId: agent.agentId, reason: 'failed' }] });
+	await stage.flush([agent], () => ({ disconnected: 'goodbye' }));
+	return !(await stores.world.quarantined((await come()).agentId, running.versionId));
+}
+
+const connecting = '-- Begins a session for each uid';
 const fence = '-- The fence of a decision';
 const claim = '-- Decides, under the lock';
 const withdrawal = '-- Takes back what no gateway';
@@ -110,6 +132,12 @@ const flaws = [
 		happens: queuedStartsEarly,
 		onMemory: { ignoreBusy: true },
 		onPostgres: without(rollout, [['o.id <> r.id', 'false']]),
+	},
+	{
+		name: 'who an agent is by its attributes',
+		happens: failureIsForgotten,
+		onMemory: { ignoreIdentity: true },
+		onPostgres: without(connecting, [['agent_identity(f.description)', 'null::bytea']]),
 	},
 ] as const;
 

@@ -141,13 +141,16 @@ describe.each(adapters)('identity on $name', ({ open }) => {
 	});
 
 	test('selectors look at it when that is settled: after a while it is an agent of its own', async () => {
-		await known();
+		const old = await known();
 		const twin = await come(host);
 		await stage.flush([twin], () => described(host));
+		const running = await stage.running([old]);
+		await stage.decide(running.rolloutId, { quarantine: [{ agentId: old.agentId, reason: 'failed' }] });
 		expect(await stores.selectors.subjects([twin.agentId])).toEqual([]);
 		await stores.world.ageAgent(twin.agentId, 300_001);
 		expect(await settle()).toEqual([]);
 		expect(await stores.selectors.subjects([twin.agentId])).toHaveLength(1);
+		expect(await stores.world.quarantined(twin.agentId, running.versionId)).toBe(true);
 		const work = await stores.selectors.selectorWork(1_000);
 		expect(work.find(({ agentId }) => agentId === twin.agentId)).toMatchObject({ changed: null });
 	});

@@ -58,6 +58,15 @@ export interface FollowerPlan extends RolloutPlan {
 }
 
 /** Everything about a world that its seed decides before it begins. */
+/** Agents are known by attributes, and now and then one restarts under another uid. */
+export interface IdentityPlan {
+	readonly attributes: readonly string[];
+	/** Mean virtual ms between two of them. */
+	readonly rebornEveryMs: number;
+	/** Share of those of whose former process's end nobody hears. */
+	readonly unheard: number;
+}
+
 export interface WorldPlan {
 	readonly seed: number;
 	readonly gateways: number;
@@ -78,6 +87,8 @@ export interface WorldPlan {
 	readonly retention?: Retention | null;
 	/** Gates that every rollout but the baseline has, and what the metrics server says; null: none. */
 	readonly metrics?: MetricPlan | null;
+	/** Null: agents are known by their uids, which never change. */
+	readonly identity?: IdentityPlan | null;
 	readonly faults: FaultPlan;
 	/** Mean virtual ms between two commands of an operator. */
 	readonly commandEveryMs: number;
@@ -121,7 +132,7 @@ export function planWorld(seed: number): WorldPlan {
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
 		nervous: chance.pick([0, 0, 0.1, 0.4]),
 	};
-	return [crowded, pace, measured, alone, timed].reduce((before, add) => add(seed, before), plan);
+	return [crowded, pace, measured, alone, timed, reborn].reduce((before, add) => add(seed, before), plan);
 }
 
 /** What a world adds to how fast and how strictly its rollouts go, by a chance of its own: the rest of a seed stays what it was. */
@@ -182,6 +193,15 @@ function alone(seed: number, plan: WorldPlan): WorldPlan {
 		rollouts: plan.rollouts.map(first),
 		...(plan.followers && { followers: plan.followers.map(first) }),
 	};
+}
+
+/** Agents whose uids change. Hostnames of large worlds name several agents. */
+function reborn(seed: number, plan: WorldPlan): WorldPlan {
+	const chance = new Streams(seed).named('identity');
+	if (!chance.chance(0.25)) return plan;
+	const attributes = chance.pick([['host.name'], ['service.name', 'host.name']]);
+	const rebornEveryMs = chance.pick([20_000, 8_000, 3_000]);
+	return { ...plan, identity: { attributes, rebornEveryMs, unheard: chance.pick([0, 0.2, 0.5]) } };
 }
 
 /** Rollouts that wait for their time from the beginning. */

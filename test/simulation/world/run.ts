@@ -61,6 +61,7 @@ async function trouble(world: World): Promise<void> {
 	const endMs = schedule.nowMs + plan.faults.forMs;
 	meddle();
 	keepCalendar(world, endMs);
+	rename(world, endMs);
 	await world.runUntil(endMs);
 }
 
@@ -78,6 +79,19 @@ function keepCalendar({ plan: { calendar = null }, schedule, groups, keepers, st
 		});
 	};
 	edit();
+}
+
+/** Agents that restart under other uids. */
+function rename({ plan: { identity = null }, schedule, agents, streams }: World, endMs: number): void {
+	if (identity === null) return;
+	const chance = streams.named('other uids');
+	const next = () =>
+		schedule.after(chance.next() * 2 * identity.rebornEveryMs, null, () => {
+			if (schedule.nowMs > endMs) return;
+			chance.pick(agents).reborn(chance.between(50, 5_000), { unheard: chance.chance(identity.unheard) });
+			next();
+		});
+	next();
 }
 
 /** From this round of care on nobody waits for a window. */

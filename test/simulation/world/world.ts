@@ -166,6 +166,7 @@ export class World {
 	/** Groups, versions, agents that are there; and, when planned so, a version that all of them proved. */
 	async prepare(): Promise<void> {
 		const rows = memoryWorld(this.servers.state);
+		await rows.identifyBy(this.plan.identity?.attributes ?? []);
 		this.groups = [await rows.createGroup(), await rows.createGroup()];
 		this.versions = {
 			baseline: await rows.publish(texts.baseline),

@@ -85,6 +85,7 @@ function settle(state: MemoryState, { gateway, incarnation }: GatewayLease): Age
 	for (const heir of heirsOf(state, gateway)) {
 		const older = heir.heirOf === null ? undefined : state.agents.get(heir.heirOf);
 		if (state.nowMs() - heir.createdAtMs > heirWaitsMs) {
+			if (older) makeHeir(state, heir, older.id);
 			heir.heirOf = null;
 			state.addSelectorWork(heir.id, null);
 		} else if (
