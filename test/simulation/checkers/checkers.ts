@@ -85,8 +85,9 @@ export function createCheckers({ db, nowMs, calmSinceMs, trace }: CheckersDeps):
 			for (const groupId of db.groups()) calendars.look(db, groupId, nowMs());
 			if (seen.kind === 'looked' && nowMs() - lookedAtMs < lookEveryMs) return;
 			if (seen.kind === 'looked') lookedAtMs = nowMs();
-			if (seen.kind === 'committed') {
+			if (seen.kind === 'committed' || seen.kind === 'enrolled')
 				for (const row of seen.moved) history.moved(row, nowMs());
+			if (seen.kind === 'committed') {
 				for (const id of db.rollouts()) standings.look(id, rollout.letsOut(db.standing(id)), nowMs());
 				traceCommit(seen, trace);
 			}

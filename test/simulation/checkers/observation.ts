@@ -27,6 +27,8 @@ export type Observation =
 			/** Rows that differ now. */
 			readonly moved: readonly AssignmentRow[];
 	  }
+	/** Newcomers of a group were given its default, or it was taken back from them. */
+	| { readonly kind: 'enrolled'; readonly moved: readonly AssignmentRow[] }
 	| {
 			readonly kind: 'claimed';
 			readonly lease: GatewayLease;

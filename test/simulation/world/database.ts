@@ -7,7 +7,13 @@ import {
 	type MemoryDirectory,
 } from '@ampora/dispatch';
 import type { AgentId } from '@ampora/runtime';
-import { type EngineStore, type GatewayStore, StoreUnavailable } from '@ampora/store';
+import {
+	type EngineStore,
+	type EnrolmentStore,
+	type GatewayStore,
+	type SelectorStore,
+	StoreUnavailable,
+} from '@ampora/store';
 import { createMemoryStore, type Flaws, type MemoryState, type MemoryStore } from '@ampora/store/testing';
 import type { AgentRow, AssignmentRow, DatabaseView } from '../checkers/database_view.js';
 import type { Observation } from '../checkers/observation.js';
@@ -65,6 +71,12 @@ export class Servers {
 
 	engineStore(process: SimProcess): EngineStore {
 		return this.#remoteStore(process, this.store.engine);
+	}
+
+	/** Of whoever keeps the members of groups, and gives newcomers what their group runs. */
+	membershipStore(process: SimProcess): EngineStore & SelectorStore & EnrolmentStore {
+		const { engine, selectors, enrolments } = this.store;
+		return this.#remoteStore(process, { ...engine, ...selectors, ...enrolments });
 	}
 
 	gatewayStore(process: SimProcess): GatewayStore {
@@ -141,6 +153,8 @@ class StoreWatcher {
 			this.#assignments = found(reports, ({ agentId }) => this.view.assignment(agentId));
 		} else if (method === 'reapGateways') {
 			this.#agents = this.view.agents();
+		} else if (method === 'commitEnrolment') {
+			this.#assignments = new Map(this.view.assignments().map((row) => [row.agentId, row]));
 		} else if (method === 'commitDecision') {
 			const [lease, loaded] = args as Parameters<EngineStore['commitDecision']>;
 			this.#rollout = this.view.rollout(loaded.snapshot.rollout.id);
@@ -160,16 +174,22 @@ class StoreWatcher {
 			const [lease, requests] = args as Parameters<GatewayStore['claimOffers']>;
 			const decisions = answer as Awaited<ReturnType<GatewayStore['claimOffers']>>;
 			this.observe({ kind: 'claimed', lease, requests, decisions });
+		} else if (method === 'commitEnrolment') {
+			this.observe({ kind: 'enrolled', moved: this.#moved() });
 		} else if (method === 'commitDecision') this.#committed(args as Parameters<EngineStore['commitDecision']>, answer);
+	}
+
+	/** Rows that differ from what they were before the call. */
+	#moved(): AssignmentRow[] {
+		return this.view.assignments().filter((row) => !isSameWish(row, this.#assignments.get(row.agentId)));
 	}
 
 	#committed([lease, loaded, decision, journal]: Parameters<EngineStore['commitDecision']>, answer: unknown): void {
 		const { kind } = answer as Awaited<ReturnType<EngineStore['commitDecision']>>;
 		if (kind !== 'committed' || this.#rollout === null) return;
-		const moved = this.view.assignments().filter((row) => !isSameWish(row, this.#assignments.get(row.agentId)));
 		this.observe({
 			kind: 'committed',
-			...{ lease, loaded, decision, journal, moved },
+			...{ lease, loaded, decision, journal, moved: this.#moved() },
 			before: this.#rollout,
 			leaseBefore: this.#lease,
 			assignmentsBefore: this.#assignments,

@@ -47,6 +47,7 @@ function load(
 	const group = state.groups.get(groupId);
 	if (group === undefined) return null;
 	const { defaultVersion: versionId, enrolment, enrolmentSeq: seq } = group;
+	const known = copy(enrolment ?? newEnrolment);
 	const agents = [...state.agents.values()];
 	const factsOf = (agentId: AgentId) =>
 		agentFacts(state, agentId, { versionId, isMember: (agent) => agent.groupId === groupId });
@@ -66,7 +67,13 @@ function load(
 		({ rollout }) => rollout.groupId === groupId && underWay.includes(rollout.state),
 	);
 	return {
-		...{ versionId, seq, published: versionId !== null, nowMs: state.nowMs(), state: copy(enrolment ?? newEnrolment) },
+		...{
+			versionId,
+			seq,
+			published: versionId !== null,
+			nowMs: state.nowMs(),
+			state: state.flaws.forgetVerdicts ? { ...known, verdicts: [], stopped: null } : known,
+		},
 		members: agents.filter((agent) => agent.groupId === groupId && !agent.archived).length,
 		busyWith: busy?.rollout.id ?? null,
 		controlLost: lost,

@@ -150,6 +150,8 @@ export interface Flaws {
 	readonly skipWithdrawal?: boolean;
 	/** Start a queued rollout though its group has another (R15). */
 	readonly ignoreBusy?: boolean;
+	/** Forget what came of newcomers, so that the enrolment gate never fires. */
+	readonly forgetVerdicts?: boolean;
 	/** Load no windows and freezes (R1). */
 	readonly ignoreCalendar?: boolean;
 	/** Load something else than the rollout that is there, without its caps for one (R4). */
