@@ -72,7 +72,10 @@ export const firstAgent = (): Check => {
 		}
 		const cameBack = (db.agent(before.agentId)?.sessionEpoch ?? 0) > before.sessionEpoch;
 		passed.add(row.rolloutId);
-		if (!before.applied) return 'a second agent was handed the version before the first one applied it';
+		const target = db.rollout(row.rolloutId)?.targets.get(before.agentId)?.target;
+		// One that reports no status never says so: its effective config does.
+		const applied = before.applied || (target?.reports.configStatus === false && target.state === 'Applied');
+		if (!applied) return 'a second agent was handed the version before the first one applied it';
 		return cameBack ? null : 'a second agent was handed the version before the first one came back with it';
 	};
 };
