@@ -252,11 +252,23 @@ export class World {
 	}
 
 	/** Nerves: the sooner the command comes, the more of what was decided is still on its way. */
-	#unsettle({ moved, decision }: Extract<Observation, { kind: 'committed' }>): void {
+	#unsettle(seen: Extract<Observation, { kind: 'committed' }>): void {
+		this.#unsettleCalendar(seen);
+		const { moved, decision } = seen;
 		const nerves = this.streams.named('nerves');
 		if (!this.#faultsRun || !moved.some(({ cause }) => cause === 'rollout' || cause === 'retry')) return;
 		if (!nerves.chance(this.plan.nervous)) return;
 		this.schedule.after(nerves.between(0, 60), null, () => void this.people.panic(decision.rollout.id));
+	}
+
+	/** Somebody sees a step begin, and that is not the time for it. */
+	#unsettleCalendar({ decision }: Extract<Observation, { kind: 'committed' }>): void {
+		const nerves = this.streams.named('calendar nerves');
+		const { groups, plan } = this;
+		if (!plan.calendar || !groups || !this.#faultsRun) return;
+		if (!decision.events.some(({ kind }) => kind === 'step-started') || !nerves.chance(plan.nervous)) return;
+		const freeze = { group: null, fromMs: 0, forMs: nerves.whole(5, 30) * 1_000 };
+		this.schedule.after(nerves.between(0, 60), null, () => this.keepers.freeze(groups, freeze));
 	}
 
 	/** From now on an engine may fail at a rollout; which ones have to go on, the test says. */
