@@ -49,6 +49,16 @@ describe('a change of how agents reach their server', () => {
 		expect(under.offers).toHaveLength(5);
 	});
 
+	it('goes no further when that agent was in another session before it was handed the version', () => {
+		const under = world(applies);
+		const [first] = under.agentsIn('Applied');
+		if (first?.assignment)
+			Object.assign(first, { sessionEpoch: 2 }, { assignment: { ...first.assignment, offeredEpoch: 2 } });
+		under.pass(600);
+		expect(under.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'] });
+		expect(under.offers).toHaveLength(1);
+	});
+
 	it('takes a new session with the old version for what it is', () => {
 		const under = world(applies);
 		under.pass(5);

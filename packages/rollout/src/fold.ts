@@ -204,8 +204,11 @@ function foldSession(target: Target, facts: AgentFacts, ctx: FoldContext): Targe
 /** It came back and still runs the new version: its own report says so (R3). */
 function foldReconnect(target: Target, facts: AgentFacts): Target {
 	const after = target.provesAfterSession ?? null;
-	const back = after !== null && target.state === 'Applied' && facts.session === 'live' && facts.sessionEpoch > after;
-	return back ? { ...target, provesAfterSession: null } : target;
+	if (after === null || target.state !== 'Applied' || facts.session !== 'live') return target;
+	// It may have been in another session by the time it was handed the version.
+	return facts.sessionEpoch > Math.max(after, facts.assignment?.offeredEpoch ?? 0)
+		? { ...target, provesAfterSession: null }
+		: target;
 }
 
 /** Connected: it has the apply timeout to answer, counted while it is connected. */

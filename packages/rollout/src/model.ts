@@ -445,6 +445,8 @@ export interface AgentFacts {
 		readonly error: string | null;
 		/** By meaning, judged by the gateway on a report that came after this assignment was offered. */
 		readonly effective: 'unknown' | 'match' | 'mismatch';
+		/** The session in which it was last offered; absent: none that is known. */
+		readonly offeredEpoch?: number | null;
 	} | null;
 }
 

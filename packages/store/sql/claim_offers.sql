@@ -14,6 +14,7 @@ judged as materialized (
 	select
 		w.n,
 		w.agent_id,
+		w.session_epoch,
 		h.seq,
 		h.version_id,
 		h.offered_hash,
@@ -44,7 +45,8 @@ judged as materialized (
 recorded as (
 	update assignment s set
 		answer = case when s.answer = 'none' then 'offered' else s.answer end,
-		offered_at = clock_timestamp()
+		offered_at = clock_timestamp(),
+		offered_epoch = j.session_epoch
 	from judged j
 	where s.agent_id = j.agent_id and s.seq = j.seq and j.refused is null
 	returning s.agent_id

@@ -15,7 +15,7 @@ select
 		extract(epoch from now() - a.disconnected_at) * 1000,
 		a.capabilities, a.healthy, a.health_flips, a.restarts,
 		a.proven_version, q.agent_id is not null,
-		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch
+		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch, s.offered_epoch
 	) as facts
 from rollout r
 join agent a on a.group_id = r.group_id and a.archived_at is null and (r.only_agents is null or a.id = any(r.only_agents))

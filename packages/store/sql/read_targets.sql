@@ -70,7 +70,7 @@ cross join lateral (
 		a.gateway is not null, g.incarnation = a.gateway_incarnation and g.expires_at > now(), a.disconnect_reason,
 		extract(epoch from now() - a.disconnected_at) * 1000,
 		a.capabilities, a.healthy, a.health_flips, a.restarts, a.proven_version, q.agent_id is not null,
-		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch
+		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch, s.offered_epoch
 	) as facts
 ) f
 order by p.list, p.place, p.agent_id;

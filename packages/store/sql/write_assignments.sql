@@ -28,6 +28,7 @@ written as (
 		answer = 'none',
 		answer_error = null,
 		offered_at = null,
+		offered_epoch = null,
 		answered_at = null,
 		effective = 'unknown',
 		effective_detail = null,

@@ -140,6 +140,7 @@ export type FactsColumns = readonly [
 	answerError: string | null,
 	effective: NonNullable<AgentFacts['assignment']>['effective'] | null,
 	sessionEpoch: number | null,
+	offeredEpoch: number | null,
 ];
 
 /** For so long nothing is concluded about an agent whose gateway went away. */
@@ -174,7 +175,9 @@ export const reportsOf = (capabilities: number): Reports => ({
 export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 	const [inGroup, connected, gatewayLive, reason, goneMs, capabilities, healthy, flips, restarts, proven, quarantined] =
 		columns;
-	const [seq, versionId, rolloutId, attempt, answer, error, effective, sessionEpoch] = columns.slice(11) as unknown as [
+	const [seq, versionId, rolloutId, attempt, answer, error, effective, sessionEpoch, offeredEpoch] = columns.slice(
+		11,
+	) as unknown as [
 		FactsColumns[11],
 		FactsColumns[12],
 		FactsColumns[13],
@@ -183,6 +186,7 @@ export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 		FactsColumns[16],
 		FactsColumns[17],
 		FactsColumns[18],
+		FactsColumns[19],
 	];
 	return {
 		agentId,
@@ -206,6 +210,7 @@ export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 						answer: answer ?? 'none',
 						error,
 						effective: effective ?? 'unknown',
+						offeredEpoch,
 					},
 	};
 }

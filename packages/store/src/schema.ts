@@ -232,6 +232,8 @@ export const assignment = pgTable(
 			.default('none'),
 		answerError: text('answer_error'),
 		offeredAt: instant('offered_at'),
+		/** The session it was last offered in. */
+		offeredEpoch: whole('offered_epoch'),
 		answeredAt: instant('answered_at'),
 		/** By meaning, on an effective config that came after this assignment was offered. */
 		effective: text('effective', { enum: ['unknown', 'match', 'mismatch'] })

@@ -377,6 +377,7 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 
 		test('carries the facts of an agent', async () => {
 			const { rolloutId, agent, versionId } = await pushedOne();
+			await stage.claim(agent);
 			await stage.flush([agent], () => ({
 				health: { healthy: false, tree: {}, flips: 3, restarts: 2, startTimeNanos: '1' },
 				answers: [{ seq: 1, answer: 'applied', error: null, ageMs: 0 }],
@@ -398,6 +399,7 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 					...{ provenVersion: versionId, quarantined: false },
 					assignment: {
 						...{ seq: 1, versionId, rolloutId, attempt: 1, answer: 'applied', error: null, effective: 'match' },
+						offeredEpoch: 1,
 					},
 				},
 			]);

@@ -143,6 +143,7 @@ function claim(state: MemoryState, lease: GatewayLease, request: OfferRequest): 
 	if (refused !== null || !assignment?.versionId || !assignment.offeredHash) {
 		return { refused: refused ?? 'no-assignment', agentId, seq: assignment?.seq ?? null };
 	}
+	assignment.offeredEpoch = request.sessionEpoch;
 	if (assignment.answer === 'none') {
 		assignment.answer = 'offered';
 		state.signal(agentId);

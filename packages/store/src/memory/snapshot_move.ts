@@ -62,6 +62,7 @@ export function agentFacts(
 					answer: assignment.answer,
 					error: assignment.answerError,
 					effective: assignment.effective,
+					offeredEpoch: assignment.offeredEpoch ?? null,
 				}
 			: null,
 	};

@@ -72,6 +72,8 @@ export interface MemoryAssignment {
 	rolloutId: RolloutId | null;
 	answer: CurrentAssignment['answer'];
 	answerError: string | null;
+	/** The session it was last offered in. */
+	offeredEpoch?: number;
 	effective: 'unknown' | 'match' | 'mismatch';
 	changedAtMs: number;
 	traceparent: string | null;
