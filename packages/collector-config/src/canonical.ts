@@ -7,7 +7,7 @@ import type { Path } from './findings.js';
  * its anchors resolved and its scalars typed already; here the order of maps goes, and that of `receivers` and `exporters` of a
  * pipeline, which are sets. `key:` without a value stays a key, `${…}` stays text, and `60s` and `1m` are two texts.
  */
-export const canonicalForm = ({ root }: ConfigDocument): string => canonicalText(root, []);
+const canonicalForm = ({ root }: ConfigDocument): string => canonicalText(root, []);
 
 /** SHA-256 of the canonical form, in hex: equal for versions of the same meaning. */
 export const semanticHash = (document: ConfigDocument): string =>

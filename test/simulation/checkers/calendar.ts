@@ -39,7 +39,7 @@ interface Calendar {
 	readonly freezes: readonly Freeze[];
 }
 
-export const mayChange = ({ windows, freezes }: Calendar, atMs: number): boolean =>
+const mayChange = ({ windows, freezes }: Calendar, atMs: number): boolean =>
 	(windows.length === 0 || windows.some((window) => isIn(window, atMs))) &&
 	!freezes.some(({ fromMs, untilMs }) => fromMs <= atMs && atMs < untilMs);
 
