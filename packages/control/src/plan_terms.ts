@@ -33,7 +33,8 @@ export interface Current {
 
 /** What is no longer as it was planned, in words; empty: it binds. */
 export function changesSince(before: Bound, now: Current): readonly string[] {
-	const goneRisks = before.risks.filter((risk) => !now.terms.risks.includes(risk));
+	// A group that opens in time is what was waited for.
+	const goneRisks = before.risks.filter((risk) => risk !== 'no-window' && !now.terms.risks.includes(risk));
 	return [
 		...voidedBy(before, now),
 		...groundsChanged(before, now),

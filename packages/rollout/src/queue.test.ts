@@ -70,6 +70,20 @@ describe('a queued rollout', () => {
 		});
 	});
 
+	it.each([
+		['more agents than were foreseen', { eligible: 3, untilMs: Number.MAX_SAFE_INTEGER }, '15 agents are to be pushed'],
+		['a plan of the day before', { eligible: 15, untilMs: 0 }, 'more than 24 hours ago'],
+	])('is rejected when its turn has come with %s', (_, approved, why) => {
+		const world = new RolloutWorld({ approved });
+		world.nowMs = 2 * 86_400_000;
+		world.addAgents(15);
+		world.rollout = { ...world.rollout, state: 'Queued' };
+		world.settle();
+		expect(world.rollout.state).toBe('Rejected');
+		expect(world.decisions.at(-1)?.events.at(-1)).toMatchObject({ why: expect.stringContaining(why) });
+		expect(world.offers).toEqual([]);
+	});
+
 	it.each(['RollingBack', 'RolledBack', 'Aborted'] as const)(
 		'never follows one it was to supersede that is %s',
 		(state) => {

@@ -118,5 +118,13 @@ test('a group that will not open soon enough, or not for long enough, is a risk'
 	const long = { ...freeze(`long ${name}`, [name]), from: inMs(-60_000), until: inMs(20 * day) };
 	await on.stage.must('createFreeze', { body: long });
 	expect(await plan()).toBe(`the group may not change before ${long.until.slice(0, 16)}Z`);
+	const closed = await on.stage.must('planRollout', { body });
+	const later = { group: name, version: `${name}@2`, plan: closed.id, startAt: inMs(21 * day) };
+	const timed = await on.stage.must('createRollout', { body: later });
+	const { plan: bound } = await on.stage.must('getRollout', { params: { rollout: timed.id } });
+	expect(bound.risks).not.toContain('no-window');
+	const early = await on.stage.call('startRollout', { params: { rollout: timed.id } });
+	expect(early.body.details.changes).toEqual(['a new risk: no-window']);
+	await on.stage.must('cancelRollout', { params: { rollout: timed.id }, body: {} });
 	await on.stage.must('deleteFreeze', { params: { name: long.name } });
 });
