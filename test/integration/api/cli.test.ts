@@ -227,3 +227,24 @@ test('a refusal is JSON too, where JSON was asked for', async () => {
 		message: 'there is no group "nobody"',
 	});
 });
+
+test('what is gone is shown on request, and comes back', async () => {
+	await ampora('groups create old --selector agent.type=="old"');
+	expect(await ampora('groups delete old')).toMatchObject({ code: 0, out: 'old deleted\n' });
+	expect((await ampora('groups list')).out).not.toMatch(/^old /m);
+	expect((await ampora('groups list --deleted')).out).toMatch(/^old /m);
+	expect(await ampora('groups update old --priority 3')).toMatchObject({
+		code: exitCodes.refused,
+		err: expect.stringContaining('ampora groups restore old'),
+	});
+	expect((await ampora('groups restore old')).out).toMatch(/selector: +agent\.type=="old"/);
+
+	const set = await ampora('settings set --archive-unseen 14d --archive-goodbye 30m');
+	expect(set.out).toMatch(/archived unseen for: +14d\n.*archived after a goodbye: +30m/);
+	expect((await ampora('settings set --reset-retention')).out).toMatch(/archived unseen for: +30d/);
+	const [agent] = await stage.agents(1, { hostname: 'attic', gateway: null });
+	await stage.database.sql.query('update agent set archived_at = now() where id = $1', [agent]);
+	expect((await ampora('agents list --search attic')).out).not.toContain(agent);
+	expect((await ampora('agents list --archived')).out).toContain(agent);
+	expect((await ampora(`agents get ${agent}`)).out).toMatch(/archived: +\d{4}-/);
+});

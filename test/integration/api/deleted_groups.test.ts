@@ -1,3 +1,8 @@
+import { enrolmentRules } from '@ampora/control';
+import { createEngineTelemetry, createMembership } from '@ampora/rollout-engine';
+import { systemClock } from '@ampora/runtime';
+import { createEngineStore, createEnrolmentStore, createSelectorStore } from '@ampora/store';
+import { createMetricsRegistry, createTracer, silentLogger } from '@ampora/telemetry';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ApiStage, apiStage, goodYaml } from './stage.js';
 
@@ -100,4 +105,32 @@ test('whoever uses a group while it is deleted comes first, or is refused', asyn
 			expect((ends[0] ? deleted : used).body.code).toBe(ends[0] ? 'group-in-use' : 'group-deleted');
 		}),
 	);
+});
+
+test('the selector of a deleted group finds nobody; restored, it finds whoever matches by then', async () => {
+	const { sql } = stage.database;
+	const [tracer, registry] = [createTracer({ service: 'test' }), createMetricsRegistry()];
+	const membership = createMembership(
+		{
+			store: { ...createEngineStore(sql), ...createSelectorStore(sql), ...createEnrolmentStore(sql) },
+			...{ rules: enrolmentRules(stage.store), clock: systemClock },
+			telemetry: createEngineTelemetry({ logger: silentLogger, tracer, registry, dispatchCountsAs: 'local' }),
+		},
+		{ leaseTtlMs: 3_000 },
+	);
+	membership.start();
+	const [agent = ''] = await stage.agents(1);
+	const selector = 'has(agent.attributes.place) && agent.attributes.place == "here"';
+	await stage.must('createGroup', { body: { name: 'found', selector, priority: 9 } });
+	await stage.must('deleteGroup', named('found'));
+	const description = JSON.stringify({ identifying: {}, nonIdentifying: { place: 'here', env: 'test' } });
+	await sql.query('update agent set description = $2::jsonb where id = $1', [agent, description]);
+	await sql.query('insert into selector_work (agent_id) values ($1)', [agent]);
+	const left = async () => (await sql.query('select from selector_work')).length;
+	await expect.poll(left, { timeout: 20_000 }).toBe(0);
+	const where = async () => (await stage.must('getAgent', { params: { agent } })).group;
+	expect(await where()).not.toBe('found');
+	await stage.must('restoreGroup', named('found'));
+	await expect.poll(where, { timeout: 20_000 }).toBe('found');
+	await membership.stop();
 });
