@@ -151,6 +151,53 @@ describe('races on Postgres', () => {
 		}
 	});
 
+	/** An agent that is known by its host, and is gone where so said. */
+	async function ofHost(host: string, gone: boolean): Promise<ConnectedAgent> {
+		const description = { identifying: { 'host.name': host }, nonIdentifying: {} };
+		const [agent] = await stores.gateway.connectAgents(stage.lease, [
+			{ instanceUid: newUid(), transport: 'websocket', description },
+		]);
+		if (!agent) throw new Error('nobody connected');
+		const told = { ...description, agentType: null, agentVersion: null, hostname: host };
+		await stage.flush([agent], () => ({ description: told }));
+		if (gone) await stage.flush([agent], () => ({ disconnected: 'goodbye' }));
+		return agent;
+	}
+
+	test('of two that come at once for one place, the second waits and is another agent', async () => {
+		await stores.world.identifyBy(['host.name']);
+		const host = newUid();
+		const { agentId } = await ofHost(host, true);
+		const description = { identifying: { 'host.name': host }, nonIdentifying: {} };
+		const request = () => ({ instanceUid: newUid(), transport: 'websocket' as const, description });
+		const first = held((tx) => createGatewayStore(tx).connectAgents(stage.lease, [request()]));
+		await first.ready;
+		const second = stores.gateway.connectAgents(stage.lease, [request()]);
+		await somebodyWaits();
+		first.release();
+		expect(await first.result).toMatchObject([{ agentId, isNew: false, sessionEpoch: 2 }]);
+		expect(await second).toMatchObject([{ isNew: true, heirOf: agentId, sessionEpoch: 1 }]);
+	});
+
+	test('an agent that is being assigned something while its place becomes free stays what it is', async () => {
+		await stores.world.identifyBy(['host.name']);
+		const host = newUid();
+		const old = await ofHost(host, false);
+		const heir = await ofHost(host, false);
+		await stage.flush([old], () => ({ disconnected: 'goodbye' }));
+		const assigning = held((tx) =>
+			tx.query(`insert into assignment (agent_id, seq, cause) values ($1, 1, 'rollout')`, [heir.agentId]),
+		);
+		await assigning.ready;
+		const settling = stores.gateway.settleIdentities(stage.lease);
+		await somebodyWaits();
+		assigning.release();
+		await assigning.result;
+		expect(await settling).toEqual([]);
+		expect(await stores.world.assignment(heir.agentId)).toMatchObject({ seq: 1 });
+		expect((await stores.world.agent(old.agentId)).sessionEpoch).toBe(1);
+	});
+
 	test('flushes, claims and decisions over the same agents neither deadlock nor lose anything', async () => {
 		const seed = Date.now() % 1_000_000;
 		const random = seededRandom(seed);
