@@ -248,3 +248,11 @@ test('what is gone is shown on request, and comes back', async () => {
 	expect((await ampora('agents list --archived')).out).toContain(agent);
 	expect((await ampora(`agents get ${agent}`)).out).toMatch(/archived: +\d{4}-/);
 });
+
+test('what agents are known by is set and taken back', async () => {
+	const set = await ampora('settings set --identity service.namespace,host.name');
+	expect(set).toMatchObject({ code: 0, err: '' });
+	expect(set.out).toMatch(/agents known by: +service\.namespace, host\.name \(agents are being looked at anew\)\n/);
+	expect((await ampora('settings set --identity a,a')).err).toContain('name each attribute once');
+	expect((await ampora('settings set --reset-identity')).out).toMatch(/agents known by: +instance uid/);
+});
