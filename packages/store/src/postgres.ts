@@ -88,6 +88,8 @@ export function connect(options: PostgresOptions): Database {
 		idle_in_transaction_session_timeout: statementTimeoutMs + 5_000,
 		keepAlive: true,
 		application_name: options.applicationName ?? 'ampora',
+		// Statements here take milliseconds; over a large fleet the planner expects more, and compiling them would take a second each.
+		options: '-c jit=off',
 		types: { getTypeParser },
 	});
 	// An idle connection that breaks is replaced; without a listener it would end the process.
