@@ -75,7 +75,8 @@ export async function settleIdentities(sql: Sql, lease: GatewayLease): Promise<r
 	);
 	if (sweep) await repeating(() => rekey(sql));
 	if (!heirs) return [];
-	await repeating(() => sql.query(letGo, [gateway, heirWaitsMs]));
 	const open = await sql.query<HeirRow>(openHeirs, [gateway, incarnation]);
-	return open.length === 0 ? [] : repeating(() => merge(sql, lease, open));
+	const merged = open.length === 0 ? [] : await repeating(() => merge(sql, lease, open));
+	await repeating(() => sql.query(letGo, [gateway, heirWaitsMs]));
+	return merged;
 }

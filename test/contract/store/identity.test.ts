@@ -155,6 +155,17 @@ describe.each(adapters)('identity on $name', ({ open }) => {
 		expect(work.find(({ agentId }) => agentId === twin.agentId)).toMatchObject({ changed: null });
 	});
 
+	test('one that was away for long finds its place free as well', async () => {
+		const old = await known();
+		const twin = await come(host);
+		await stage.flush([twin], () => described(host));
+		for (const agent of [twin, old]) await leave(agent, 'lost');
+		await stores.world.ageAgent(twin.agentId, 300_001);
+		expect(await settle()).toEqual([]);
+		expect(await come(null, twin.instanceUid)).toMatchObject({ agentId: twin.agentId });
+		expect(await settle()).toEqual([twin.agentId]);
+	});
+
 	test('one that was assigned something by then stays what it is', async () => {
 		const old = await known();
 		const twin = await come(host);

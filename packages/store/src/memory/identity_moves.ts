@@ -78,28 +78,24 @@ function remove(state: MemoryState, heir: MemoryAgent): void {
 	state.agents.delete(heir.id);
 }
 
-/** Those of the live gateway whose time it is: let go, or in their place. Answers the latter. */
+/** Those of the live gateway whose time it is: in their place, or let go. Answers the former. */
 function settle(state: MemoryState, { gateway, incarnation }: GatewayLease): AgentId[] {
 	const merged: AgentId[] = [];
 	const seated = new Set<AgentId>();
 	for (const heir of heirsOf(state, gateway)) {
 		const older = heir.heirOf === null ? undefined : state.agents.get(heir.heirOf);
-		if (state.nowMs() - heir.createdAtMs > heirWaitsMs) {
-			if (older) makeHeir(state, heir, older.id);
-			heir.heirOf = null;
-			state.addSelectorWork(heir.id, null);
-		} else if (
-			older &&
-			!seated.has(older.id) &&
-			mayMerge(state, heir, older) &&
-			state.gatewayLive(gateway, incarnation)
-		) {
+		const free = older !== undefined && !seated.has(older.id) && mayMerge(state, heir, older);
+		if (free && state.gatewayLive(gateway, incarnation)) {
 			remove(state, heir);
 			takePlace(state, older, heir.instanceUid, heir.formerUids);
 			older.sessionEpoch = Math.max(older.sessionEpoch, heir.sessionEpoch) + 1;
 			state.signal(older.id);
 			seated.add(older.id);
 			merged.push(heir.id);
+		} else if (state.nowMs() - heir.createdAtMs > heirWaitsMs) {
+			if (older) makeHeir(state, heir, older.id);
+			heir.heirOf = null;
+			state.addSelectorWork(heir.id, null);
 		}
 	}
 	return merged;
