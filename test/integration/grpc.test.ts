@@ -275,6 +275,9 @@ describe('RolloutService', () => {
 		expect([RolloutState.ROLLOUT_STATE_ROLLING_BACK, RolloutState.ROLLOUT_STATE_ROLLED_BACK]).toContain(
 			back.result?.rollout?.state,
 		);
+		// Nothing is added any more to what is read twice.
+		const stateNow = async () => (await ask('getRollout', { id })).rollout?.state;
+		await expect.poll(stateNow, { timeout: 30_000 }).toBe(RolloutState.ROLLOUT_STATE_ROLLED_BACK);
 		const { events } = await ask('listEvents', { rolloutId: id });
 		expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['state', 'step-started']));
 		const explained = events.filter(({ text }) => text.endsWith(': because')).map(({ kind }) => kind);

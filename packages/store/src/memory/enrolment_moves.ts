@@ -36,7 +36,7 @@ function groups(state: MemoryState, limit: number): GroupId[] {
 function isPlaced(state: MemoryState, { id, groupId, enrolmentDueAtMs }: MemoryAgent): boolean {
 	const assignment = state.assignments.get(id);
 	const of = assignment?.rolloutId ? state.rollouts.get(assignment.rolloutId)?.rollout.groupId : undefined;
-	return of === groupId && (assignment?.changedAtMs ?? 0) > (enrolmentDueAtMs ?? 0);
+	return of === groupId && (assignment?.changedAtMs ?? 0) >= (enrolmentDueAtMs ?? 0);
 }
 
 function load(
