@@ -30,6 +30,7 @@ test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['the time at which it is to start', { misread: without({ startAtMs: 1 }) }, 'R1 (startAt)'],
 	['a first agent that goes alone', { misread: together }, 'R5 (first agent)'],
 	['what moves the deadline', { misread: (rollout) => ({ ...rollout, progressedMs: 0 }) }, 'R12 (deadline)'],
+	['a look at windows and freezes at the commit', { commitLate: true }, 'R1'],
 	['the epoch of a release', { ignoreReleaseEpoch: true }, 'D4'],
 ])('without %s a checker speaks up', async (_, flaws, invariant) => {
 	const broken: string[] = [];

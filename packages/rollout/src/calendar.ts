@@ -1,4 +1,5 @@
-import { type WindowState, windowState } from './change_windows.js';
+import { openUntil, type WindowState, windowState } from './change_windows.js';
+import type { Snapshot } from './decision.js';
 import type { Draft } from './draft.js';
 import type { Closed, PauseReason } from './model.js';
 import { lift, pause } from './states.js';
@@ -10,6 +11,15 @@ export function calendarNow({ snapshot, rollout, nowMs }: Draft): WindowState {
 	const { calendar } = snapshot.environment;
 	if (calendar === undefined || rollout.rollingBack || rollout.rollbackOf !== null) return windowState([], [], nowMs);
 	return windowState(calendar.windows, calendar.freezes, nowMs);
+}
+
+/** When what is open now closes: nothing that is decided now may be handed out from then on. Null: it is not in sight, or not open. */
+export function closesAtMs({
+	environment: { calendar },
+	nowMs,
+}: Pick<Snapshot, 'environment' | 'nowMs'>): number | null {
+	if (calendar === undefined || !windowState(calendar.windows, calendar.freezes, nowMs).open) return null;
+	return openUntil(calendar.windows, calendar.freezes, nowMs);
 }
 
 /** Pauses where the calendar closes and lifts where it opens, by itself: nobody is pushed in between, for this comes before every push. */

@@ -123,7 +123,7 @@ export function outlook({ windows, freezes }: Calendar, fromMs: number, neededMs
 }
 
 /** When what is open at `atMs` closes; null: not within the days looked at. */
-function openUntil(windows: readonly ChangeWindow[], freezes: readonly Freeze[], atMs: number): number | null {
+export function openUntil(windows: readonly ChangeWindow[], freezes: readonly Freeze[], atMs: number): number | null {
 	const frozen = freezes.filter(({ fromMs }) => fromMs > atMs).map(({ fromMs }) => fromMs);
 	const frozenFrom = frozen.length === 0 ? null : Math.min(...frozen);
 	let until = atMs;

@@ -1,5 +1,6 @@
 export { voidedBy } from './approval.js';
 export { wayBack } from './back.js';
+export { closesAtMs } from './calendar.js';
 export {
 	type Calendar,
 	type ChangeWindow,

@@ -321,6 +321,8 @@ export interface JournalEntry {
 	readonly digest: Uint8Array;
 	/** `open`, `answered` or `closed`: see the core's `offersOf`. */
 	readonly offers: 'open' | 'answered' | 'closed';
+	/** From then on nothing the decision hands out may be committed, ms: see the core's `closesAtMs`. Absent or null: not in sight. */
+	readonly closesAtMs?: number | null;
 }
 
 /** Agents of one cohort by the values of one label: of the attribute of that name (`_` stands for `.` too), for `service_instance_id` else the instance uid. */

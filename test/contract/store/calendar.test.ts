@@ -1,6 +1,7 @@
 import { newRollout, resolveSpec } from '@ampora/rollout';
-import { newId, type RolloutId } from '@ampora/runtime';
+import { type GroupId, newId, type RolloutId } from '@ampora/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decisionFrom, journal } from './samples.js';
 import { adapters, newUid, Stage, type Stores } from './stage.js';
 
 const hourMs = 3_600_000;
@@ -42,6 +43,35 @@ describe.each(adapters)('windows and freezes on $name', ({ open }) => {
 			windows: [window(`a ${suffix}`)],
 			freezes: [freeze('own', untilMs)],
 		});
+	});
+
+	test('what was decided while it was open is not handed out once it has closed (R1)', async () => {
+		const [agent] = await stage.connect(1);
+		if (!agent) throw new Error('one was to connect');
+		const { rolloutId, groupId, versionId } = await stage.running([agent]);
+		const push = { agentId: agent.agentId, versionId, attempt: 1, cause: 'rollout' as const, expectedSeq: null };
+		const freeze = (fromMs: number) => ({ name: newUid(), reason: 'r', fromMs, untilMs: fromMs + hourMs });
+		const commit = (loaded: Awaited<ReturnType<typeof stage.load>>, closesAtMs: number | null = null) =>
+			stores.engine.commitDecision(stage.leader, loaded, decisionFrom(loaded, { assignments: [push] }), {
+				...journal(),
+				closesAtMs,
+			});
+
+		const early = await stage.load(rolloutId);
+		const { nowMs } = early.snapshot;
+		expect(await commit(early, nowMs - 1)).toEqual({ kind: 'conflict' });
+		await stores.world.addFreeze(freeze(nowMs + hourMs), [groupId]);
+		await stores.world.addFreeze(freeze(nowMs - hourMs / 2), [newId<GroupId>()]);
+		await stores.world.addWindow(window(newUid()), [groupId]);
+		expect(await commit(early)).toEqual({ kind: 'conflict' });
+
+		const open = await stage.load(rolloutId);
+		expect(await commit(open, nowMs + hourMs)).toMatchObject({ kind: 'committed' });
+		const again = await stage.load(rolloutId);
+		await stores.world.addFreeze(freeze(nowMs - hourMs / 2), [groupId]);
+		expect(await commit(again)).toEqual({ kind: 'conflict' });
+		const back = { ...push, cause: 'rollback' as const, expectedSeq: 1 };
+		expect(await stage.commit(again, { assignments: [back] })).toMatchObject({ kind: 'committed' });
 	});
 
 	test('a rollout is told that its group is protected', async () => {

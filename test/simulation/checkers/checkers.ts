@@ -38,7 +38,7 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	D5: dispatch.D5,
 	D6: dispatch.D6,
 	D7: dispatch.D7(),
-	R1: rollout.R1,
+	R1: rollout.R1(),
 	'R1 (startAt)': pushes.startAt(),
 	R2: rollout.R2(),
 	R3: rollout.R3,

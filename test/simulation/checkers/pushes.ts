@@ -66,16 +66,18 @@ export const firstAgent = (): Check => {
 		if (wishes.get(row.rolloutId)?.strategy.firstAgentAlone !== true) return null;
 		const sessionEpoch = db.agent(seen.agentId)?.sessionEpoch ?? 0;
 		const before = first.get(row.rolloutId);
+		const target = before && db.rollout(row.rolloutId)?.targets.get(before.agentId)?.target;
+		// One that reports no status never says so: its effective config does.
+		const shown = target?.reports.configStatus === false && target.state === 'Applied';
 		if (before === undefined || before.agentId === seen.agentId) {
+			// It is handed the version whenever it comes back, for nobody can tell that it has it.
+			if (shown) passed.add(row.rolloutId);
 			first.set(row.rolloutId, { agentId: seen.agentId, sessionEpoch, applied: false });
 			return null;
 		}
 		const cameBack = (db.agent(before.agentId)?.sessionEpoch ?? 0) > before.sessionEpoch;
 		passed.add(row.rolloutId);
-		const target = db.rollout(row.rolloutId)?.targets.get(before.agentId)?.target;
-		// One that reports no status never says so: its effective config does.
-		const applied = before.applied || (target?.reports.configStatus === false && target.state === 'Applied');
-		if (!applied) return 'a second agent was handed the version before the first one applied it';
+		if (!before.applied && !shown) return 'a second agent was handed the version before the first one applied it';
 		return cameBack ? null : 'a second agent was handed the version before the first one came back with it';
 	};
 };

@@ -50,10 +50,16 @@ const graceMs = 1_000;
 const noticedMs = 2_000;
 
 /** Nothing moves towards the version while the rollout is paused, over or not to change, and a second later nothing is sent either. */
-export const R1: Check = (seen, world) => {
-	if (seen.kind === 'committed') return wroteForward(seen, world);
-	if (seen.kind === 'written' && seen.offer.seq !== null) return sentForward(seen, world);
-	return null;
+export const R1 = (): Check => {
+	const handed = new Set<string>();
+	return (seen, world) => {
+		if (seen.kind === 'committed') return wroteForward(seen, world);
+		if (seen.kind !== 'written' || seen.offer.seq === null) return null;
+		const push = `${seen.agentId} ${seen.offer.seq}`;
+		const wrong = sentForward(seen, world, handed.has(push));
+		handed.add(push);
+		return wrong;
+	};
 };
 
 /** Where a rollout may hand out its version; `answered`: to those that run it by their own word. */
@@ -87,6 +93,7 @@ function wroteForward(seen: Committed, { db, calendars, nowMs }: Checked): strin
 function sentForward(
 	{ agentId, offer }: Extract<Observation, { kind: 'written' }>,
 	{ db, history, standings, calendars, nowMs, calmSinceMs }: Checked,
+	handedBefore: boolean,
 ): string | null {
 	const row = offer.seq === null ? null : history.withSeq(agentId, offer.seq);
 	if (row?.rolloutId == null || (row.cause !== 'rollout' && row.cause !== 'retry')) return null;
@@ -97,7 +104,8 @@ function sentForward(
 	const since = again ? null : standings.closedSinceMs(row.rolloutId);
 	if (since !== null && nowMs - since > graceMs + 1)
 		return `the version was sent ${Math.round(nowMs - since)} ms after the rollout stopped letting it`;
-	const closed = runs || standing === null ? null : calendars.closedSinceMs(standing.groupId);
+	// What was on a socket when it closed finishes, also over another socket.
+	const closed = runs || handedBefore || standing === null ? null : calendars.closedSinceMs(standing.groupId);
 	const calm = closed !== null && calmSinceMs !== null && calmSinceMs <= closed;
 	if (calm && nowMs - closed > noticedMs + graceMs)
 		return `the version was sent ${Math.round(nowMs - closed)} ms after windows or freezes closed`;

@@ -261,14 +261,18 @@ export class World {
 		this.schedule.after(nerves.between(0, 60), null, () => void this.people.panic(decision.rollout.id));
 	}
 
-	/** Somebody sees a step begin, and that is not the time for it. */
+	/** Somebody sees a step begin, and that is not the time for it; engines that stop for a moment have decided and not committed yet. */
 	#unsettleCalendar({ decision }: Extract<Observation, { kind: 'committed' }>): void {
 		const nerves = this.streams.named('calendar nerves');
-		const { groups, plan } = this;
+		const { groups, plan, schedule } = this;
 		if (!plan.calendar || !groups || !this.#faultsRun) return;
-		if (!decision.events.some(({ kind }) => kind === 'step-started') || !nerves.chance(plan.nervous)) return;
+		if (!decision.events.some(({ kind }) => kind === 'step-started') || !nerves.chance(2 * plan.nervous)) return;
 		const freeze = { group: null, fromMs: 0, forMs: nerves.whole(5, 30) * 1_000 };
-		this.schedule.after(nerves.between(0, 60), null, () => this.keepers.freeze(groups, freeze));
+		const stopsForMs = nerves.chance(0.7) ? nerves.between(500, 2_500) : 0;
+		schedule.after(nerves.between(0, stopsForMs > 0 ? 7 : 60), null, () => {
+			for (const { process } of this.engines) if (process.alive && stopsForMs > 0) process.pause(stopsForMs);
+			this.keepers.freeze(groups, freeze);
+		});
 	}
 
 	/** From now on an engine may fail at a rollout; which ones have to go on, the test says. */

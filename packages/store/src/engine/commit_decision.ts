@@ -112,6 +112,23 @@ async function withdraw(sql: Sql, decision: Decision): Promise<void> {
 	if (decision.withdraw.some((agentId) => !withdrawn.has(agentId))) throw new Conflict('an offer was made');
 }
 
+/** Does it push: a way back is never closed. */
+export const handsOut = ({ snapshot }: LoadedSnapshot, { assignments }: Decision): boolean =>
+	snapshot.environment.calendar !== undefined &&
+	snapshot.rollout.rollbackOf === null &&
+	assignments.some(({ cause }) => cause === 'rollout' || cause === 'retry');
+
+/** Time may have passed since it was decided, and windows or freezes changed: what was open then may be closed now (R1). */
+async function isStillOpen(
+	sql: Sql,
+	{ snapshot }: LoadedSnapshot,
+	{ closesAtMs = null }: JournalEntry,
+): Promise<boolean> {
+	const names = (snapshot.environment.calendar?.windows ?? []).map(({ name }) => name);
+	const params = [snapshot.rollout.groupId, names, closesAtMs];
+	return onlyRow(await sql.query<{ open: boolean }>(statements.stillOpen, params)).open;
+}
+
 /** All of a decision, in the transaction that the caller gives; throws `Conflict` where nothing may be written. */
 export async function commitDecision(
 	sql: Sql,
@@ -133,6 +150,7 @@ export async function commitDecision(
 		await sql.query(statements.foldSignals, [id, loaded.signalIds, loaded.membershipSeq]);
 		return { kind: 'committed', dispatch: decision.dispatch };
 	}
+	if (handsOut(loaded, decision) && !(await isStillOpen(sql, loaded, journal))) return { kind: 'conflict' };
 	const written = decision.assignments.map(({ agentId }) => agentId);
 	if (written.length > 0 || decision.withdraw.length > 0 || decision.withdrawUnsent) {
 		const concerned = [...written, ...decision.withdraw];

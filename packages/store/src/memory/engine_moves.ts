@@ -1,6 +1,6 @@
 import { type AssignmentWrite, type Decision, isTouched, withoutUnsent } from '@ampora/rollout';
 import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
-import { auditOf } from '../engine/commit_decision.js';
+import { auditOf, handsOut } from '../engine/commit_decision.js';
 import { offeredHashOf } from '../offers.js';
 import type {
 	CommitOutcome,
@@ -14,7 +14,7 @@ import type {
 } from '../ports.js';
 import { unheardMs, watchingOf } from '../rollout_rows.js';
 import { cohorts } from './cohorts.js';
-import { busyWith, loadMove } from './snapshot_move.js';
+import { busyWith, calendarOf, loadMove } from './snapshot_move.js';
 import {
 	copy,
 	type MemoryAgent,
@@ -266,10 +266,26 @@ function commit(
 	if (decision.assignments.some((write) => movedSince(state, write))) return { kind: 'conflict' };
 	if (decision.withdraw.some((agentId) => written.has(agentId) || !isUnsent(state, row, agentId)))
 		return { kind: 'conflict' };
+	if (handsOut(loaded, decision) && !isStillOpen(state, loaded, journal)) return { kind: 'conflict' };
 	for (const id of loaded.signalIds) state.signals.delete(id);
 	row.membershipSeq = loaded.membershipSeq;
 	if (decision.changed) write(state, row, { lease, loaded, decision, journal });
 	return { kind: 'committed', dispatch: decision.dispatch };
+}
+
+/** As still_open.sql. */
+function isStillOpen(state: MemoryState, { snapshot }: LoadedSnapshot, { closesAtMs = null }: JournalEntry): boolean {
+	const { rollout, environment } = snapshot;
+	const nowMs = state.nowMs();
+	const { windows, freezes } = calendarOf(state, rollout.groupId);
+	const before = environment.calendar?.windows ?? [];
+	if (state.flaws.commitLate) return true;
+	return (
+		!freezes.some(({ fromMs, untilMs }) => fromMs <= nowMs && nowMs < untilMs) &&
+		windows.length === before.length &&
+		windows.every(({ name }, index) => name === before[index]?.name) &&
+		(closesAtMs === null || nowMs < closesAtMs)
+	);
 }
 
 interface Writing {

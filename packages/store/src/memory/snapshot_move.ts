@@ -181,7 +181,7 @@ export function busyWith(state: MemoryState, { id, groupId }: Rollout): RolloutI
 }
 
 /** Of the group and of all groups, in name order. */
-function calendarOf(state: MemoryState, groupId: GroupId): Calendar {
+export function calendarOf(state: MemoryState, groupId: GroupId): Calendar {
 	if (state.flaws.ignoreCalendar) return { windows: [], freezes: [] };
 	const concerns = ({ groupIds }: { groupIds: readonly GroupId[] | null }) => groupIds?.includes(groupId) ?? true;
 	const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);

@@ -156,6 +156,8 @@ export interface Flaws {
 	readonly forgetVerdicts?: boolean;
 	/** Load no windows and freezes (R1). */
 	readonly ignoreCalendar?: boolean;
+	/** Commit what was decided while it was open, however long ago (R1). */
+	readonly commitLate?: boolean;
 	/** Load something else than the rollout that is there, without its caps for one (R4). */
 	readonly misread?: (rollout: Rollout) => Rollout;
 	/** Keep no instant at which to look again (R14). */

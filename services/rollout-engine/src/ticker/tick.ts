@@ -1,4 +1,5 @@
 import {
+	closesAtMs,
 	type Decision,
 	decide,
 	decisionDigest,
@@ -77,6 +78,7 @@ function commit(
 		input: journalInput(loaded.snapshot),
 		digest: decisionDigest(decision),
 		offers: offersOf(decision.rollout),
+		closesAtMs: closesAtMs(loaded.snapshot),
 	});
 }
 
