@@ -24,7 +24,6 @@ test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['a word for a metrics server that is away', { blameSilentServer: true }, 'R5 (metric gates)'],
 	['what the metrics server says', { flatteredByServer: true }, 'R5 (metric gates)'],
 	['an instant to look again', { loseWake: true }, 'R14'],
-	['the turn of a rollout that is queued', { ignoreBusy: true }, 'R15'],
 	['caps', { misread: without({ maxInFlight: 'unlimited' }) }, 'R4 (seen from outside)'],
 	['the share of a failure domain', { misread: without({ maxInFlight: 1_000 }) }, 'R4 (seen from outside)'],
 	['the time at which it is to start', { misread: without({ startAtMs: 1 }) }, 'R1 (startAt)'],
