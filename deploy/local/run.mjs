@@ -10,6 +10,7 @@ const commands = {
 	interop: { build: false, run: async (args) => (await import('./commands/test.mjs')).interop(args) },
 	check: { build: false, run: async (args) => (await import('./commands/check.mjs')).check(args) },
 	build: { run: async () => 0 },
+	simulate: { build: false, run: async (args) => (await import('./commands/simulate.mjs')).simulate(args) },
 	bench: { run: async (args) => (await import('./commands/bench.mjs')).bench(args) },
 };
 

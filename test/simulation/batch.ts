@@ -22,7 +22,7 @@ function keep(seed: number): void {
 	const { kept } = JSON.parse(readFileSync(seedsFile, 'utf8')) as { kept: number[] };
 	if (kept.includes(seed)) return;
 	const seeds = [...kept, seed].sort((a, b) => a - b);
-	writeFileSync(seedsFile, `{ "kept": ${JSON.stringify(seeds).replaceAll(',', ', ')} }\n`);
+	writeFileSync(seedsFile, `{\n\t"kept": [\n\t\t${seeds.join(', ')}\n\t]\n}\n`);
 }
 
 /** The share of `count` seeds, from 1, that falls to one of `parts`. */

@@ -12,6 +12,13 @@ const without =
 	(wish: Partial<RolloutSpec>) =>
 	(rollout: Rollout): Rollout => ({ ...rollout, spec: { ...rollout.spec, ...wish } });
 
+const lenient = (rollout: Rollout): Rollout => {
+	const { gates } = rollout.spec;
+	return without({ gates: { ...gates, 'disconnect-ratio': { ...gates['disconnect-ratio'], thresholdPercent: 100 } } })(
+		rollout,
+	);
+};
+
 const together = (rollout: Rollout): Rollout =>
 	without({ strategy: { ...rollout.spec.strategy, firstAgentAlone: false } })(rollout);
 
@@ -30,6 +37,7 @@ test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['a first agent that goes alone', { misread: together }, 'R5 (first agent)'],
 	['what moves the deadline', { misread: (rollout) => ({ ...rollout, progressedMs: 0 }) }, 'R12 (deadline)'],
 	['a look at windows and freezes at the commit', { commitLate: true }, 'R1'],
+	['gates as they were asked for', { misread: lenient }, 'R5 (gate edits)'],
 	['the epoch of a release', { ignoreReleaseEpoch: true }, 'D4'],
 ])('without %s a checker speaks up', async (_, flaws, invariant) => {
 	const broken: string[] = [];

@@ -1,5 +1,5 @@
-// Looks at seeds by hand: `node --import tsx test/simulation/main.ts <seed> [lines]` replays one and shows the last lines of its
-// trace; `<first>-<last>` runs many and counts what does not hold. `calibrate [runs]` holds the default gates against what they promise.
+// Looks at seeds by hand: `npm run simulate -- <seed> [lines]` replays one and shows the last lines of its trace; `<first>-<last>` runs
+// many, a thousand when nothing is said, and counts what does not hold. `calibrate [runs]` holds the default gates against what they promise.
 import { bounds, isBroken, measure, measuredText } from './calibration/bounds.js';
 import { type RunResult, runSeed } from './world/run.js';
 
@@ -28,7 +28,10 @@ async function many(first: number, last: number): Promise<void> {
 		if (kind !== null) kinds.set(kind, [...(kinds.get(kind) ?? []), seed]);
 	}
 	for (const [kind, seeds] of kinds) print(`${seeds.length} × ${kind}\n    ${seeds.slice(0, 10).join(' ')}`);
-	print(`${JSON.stringify(Object.fromEntries(ends))} in ${Math.round(performance.now() - startedMs)} ms`);
+	print(`${last - first + 1} worlds in ${Math.round((performance.now() - startedMs) / 1_000)} s`);
+	print(`their rollouts: ${JSON.stringify(Object.fromEntries(ends))}`);
+	if (kinds.size > 0) process.exitCode = 1;
+	else print('every invariant held');
 }
 
 /** World by world, so that what is known is shown while the large ones still run; a run of a thousand agents takes seconds. */

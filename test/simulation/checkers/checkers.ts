@@ -46,6 +46,7 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	'R4 (seen from outside)': pushes.caps(),
 	R5: rollout.R5,
 	'R5 (first agent)': pushes.firstAgent(),
+	'R5 (gate edits)': pushes.gateEdits,
 	'R5 (metric gates)': metricGates(),
 	R6: rollout.R6,
 	R7: rollout.R7,

@@ -1,5 +1,5 @@
 // Invariants judged by what was seen to leave the gateways, and by what people asked for when they made a rollout.
-import type { Rollout, RolloutSpec } from '@ampora/rollout';
+import type { GateName, Rollout, RolloutSpec } from '@ampora/rollout';
 import type { AgentId, RolloutId } from '@ampora/runtime';
 import type { Check, Checked, Observation, PastAssignment } from './observation.js';
 
@@ -212,3 +212,18 @@ export const deadline = (): Check => {
 
 const isQuiet = ({ state }: Rollout, steps: Committed['before']['steps']): boolean =>
 	state === 'Paused' || steps.every(({ counters }) => counters.inFlight === 0);
+
+/** Gates change when somebody edits them and not otherwise, and become looser only while the rollout is paused (R5). */
+export const gateEdits: Check = (seen) => {
+	if (seen.kind !== 'committed') return null;
+	const { before, decision } = seen;
+	const paused = before.rollout.state === 'Paused' || decision.rollout.state === 'Paused' || accepts(seen, 'pause');
+	for (const [gate, is] of Object.entries(decision.rollout.spec.gates)) {
+		const was = before.rollout.spec.gates[gate as GateName];
+		const moves = [is.thresholdPercent - was.thresholdPercent, (is.minSample ?? 0) - (was.minSample ?? 0)];
+		if (moves.every((by) => by === 0)) continue;
+		if (!accepts(seen, 'edit-gates')) return `${gate} changed, and nobody asked for that`;
+		if (!paused && moves.some((by) => by > 0)) return `${gate} became looser while ${before.rollout.state}`;
+	}
+	return null;
+};

@@ -2,6 +2,7 @@ import {
 	type Command,
 	type CommandKind,
 	commandAllowed,
+	gateNames,
 	hasEnded,
 	legalCommands,
 	legality,
@@ -142,8 +143,13 @@ export class People {
 			case 'extend':
 				return { kind, extendMs: this.chance.whole(1, 5) * 1_000 };
 			case 'edit-gates': {
+				const gate = this.chance.pick(gateNames);
+				const minSample = this.chance.pick([0, 2, 10]);
 				const thresholdPercent = this.chance.whole(0, 100);
-				return { kind, gates: { 'apply-failed-ratio': { thresholdPercent } } };
+				return {
+					kind,
+					gates: { [gate]: this.chance.chance(0.7) ? { thresholdPercent } : { thresholdPercent, minSample } },
+				};
 			}
 			case 'resume':
 				return { kind, reasons: [] };
