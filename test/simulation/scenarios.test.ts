@@ -108,7 +108,8 @@ test('a lost commit acknowledgement: each effect happens once', async () => {
 	on.world.disturb();
 	on.world.servers.storeFaults.lost = 0.5;
 	const id = await on.begin();
-	await on.untilState(id, 'Completed', 900);
+	// Most ticks are lost on a half: it takes long, how long is chance.
+	await on.untilState(id, 'Completed', 3_600);
 	on.world.servers.storeFaults.lost = 0;
 	await on.expectRest();
 	expect(on.targets(id).map(({ attempt }) => attempt)).toEqual(Array(8).fill(1));
