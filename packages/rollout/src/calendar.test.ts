@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { closesAtMs } from './calendar.js';
 import { type Calendar, weekdays } from './change_windows.js';
 import { canary, minute, oneStep, outcomeOf, until } from './testing/scenario.js';
-import { idleEnvironment, keepsSilent, RolloutWorld } from './testing/world.js';
+import { keepsSilent, RolloutWorld } from './testing/world.js';
 
 const hour = 60 * minute;
 /** Worlds begin at 00:16:40 UTC of a day. */
@@ -34,14 +34,12 @@ describe('outside its windows', () => {
 	it('is said beforehand when they close: what is decided now is not handed out from then on', () => {
 		const nightly = { name: 'nights', days: weekdays, from: '01:00', to: '02:00', timeZone: 'UTC' };
 		const freeze = { name: 'launch', reason: 'a launch', fromMs: 1.5 * hour, untilMs: 3 * hour };
-		const closes = (calendar: Calendar, nowMs: number) =>
-			closesAtMs({ environment: { ...idleEnvironment, calendar }, nowMs });
-		expect(closes({ windows: [nightly], freezes: [] }, hour)).toBe(2 * hour);
-		expect(closes({ windows: [nightly], freezes: [freeze] }, hour)).toBe(1.5 * hour);
-		expect(closes({ windows: [nightly], freezes: [] }, 0)).toBeNull();
-		expect(closes({ windows: [], freezes: [freeze] }, 0)).toBe(1.5 * hour);
-		expect(closes(open, 0)).toBeNull();
-		expect(closesAtMs({ environment: idleEnvironment, nowMs: 0 })).toBeNull();
+		expect(closesAtMs({ windows: [nightly], freezes: [] }, hour)).toBe(2 * hour);
+		expect(closesAtMs({ windows: [nightly], freezes: [freeze] }, hour)).toBe(1.5 * hour);
+		expect(closesAtMs({ windows: [nightly], freezes: [] }, 0)).toBeNull();
+		expect(closesAtMs({ windows: [], freezes: [freeze] }, 0)).toBe(1.5 * hour);
+		expect(closesAtMs(open, 0)).toBeNull();
+		expect(closesAtMs(undefined, 0)).toBeNull();
 	});
 
 	it('clocks stand still, and what was not sent is taken back', () => {

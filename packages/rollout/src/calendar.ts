@@ -1,5 +1,4 @@
-import { openUntil, type WindowState, windowState } from './change_windows.js';
-import type { Snapshot } from './decision.js';
+import { type Calendar, openUntil, type WindowState, windowState } from './change_windows.js';
 import type { Draft } from './draft.js';
 import type { Closed, PauseReason } from './model.js';
 import { lift, pause } from './states.js';
@@ -14,10 +13,7 @@ export function calendarNow({ snapshot, rollout, nowMs }: Draft): WindowState {
 }
 
 /** When what is open now closes: nothing that is decided now may be handed out from then on. Null: it is not in sight, or not open. */
-export function closesAtMs({
-	environment: { calendar },
-	nowMs,
-}: Pick<Snapshot, 'environment' | 'nowMs'>): number | null {
+export function closesAtMs(calendar: Calendar | undefined, nowMs: number): number | null {
 	if (calendar === undefined || !windowState(calendar.windows, calendar.freezes, nowMs).open) return null;
 	return openUntil(calendar.windows, calendar.freezes, nowMs);
 }

@@ -1,4 +1,11 @@
-import type { Decision, EnrolmentDecision, EnrolmentSnapshot, Snapshot, SnapshotNeeds } from '@ampora/rollout';
+import type {
+	Calendar,
+	Decision,
+	EnrolmentDecision,
+	EnrolmentSnapshot,
+	Snapshot,
+	SnapshotNeeds,
+} from '@ampora/rollout';
 import type { AgentId, GatewayId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 
 export type Rollout = Snapshot['rollout'];
@@ -424,6 +431,12 @@ export interface LoadedEnrolment extends Omit<EnrolmentSnapshot, 'calendar' | 's
 	readonly seq: number;
 }
 
+/** A decision about the newcomers of a group, with the windows and freezes it was made under. */
+export interface EnrolmentWrite {
+	readonly decision: EnrolmentDecision;
+	readonly calendar: Calendar;
+}
+
 /** What the keeper of enrolments asks of Postgres. Throws `StoreUnavailable` when it is away; every method is safe to repeat. */
 export interface EnrolmentStore {
 	/** Groups in which somebody waits for the default, or is watched with it; at most `limit`, in the order of ids. */
@@ -435,12 +448,12 @@ export interface EnrolmentStore {
 	): Promise<LoadedEnrolment | null>;
 	/**
 	 * Writes all of a decision or nothing, only while the lease is held and nobody decided about the group since. `conflict`: somebody did,
-	 * or an agent was offered, moved or assigned something meanwhile: load and decide again.
+	 * an agent was offered, moved or assigned something meanwhile, or the group may not change any more (R1): load and decide again.
 	 */
 	commitEnrolment(
 		lease: LeaderLease,
 		groupId: GroupId,
 		loaded: LoadedEnrolment,
-		decision: EnrolmentDecision,
+		write: EnrolmentWrite,
 	): Promise<'committed' | 'lease-lost' | 'conflict'>;
 }

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { adapters, ended, newUid, Stage, type Stores } from './stage.js';
 
 const limits = { watched: 100, waiting: 100 };
-const rules = { spec: resolveSpec({ seed: 'enrolment', maxInFlight: 2 }), calendar: { windows: [], freezes: [] } };
+const calendar = { windows: [], freezes: [] };
+const rules = { spec: resolveSpec({ seed: 'enrolment', maxInFlight: 2 }), calendar };
 const nothing = { enrolled: [], dropped: [], settled: [], assignments: [], withdraw: [], quarantine: [], fired: false };
 
 describe.each(adapters)('enrolment store on $name', ({ open }) => {
@@ -30,12 +31,15 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		return {
 			loaded,
 			decision,
-			outcome: await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, decision),
+			outcome: await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, { decision, calendar }),
 		};
 	};
 	const commit = async (groupId: GroupId, change: Partial<EnrolmentDecision>, lease = stage.leader) => {
 		const loaded = await load(groupId);
-		return stores.enrolments.commitEnrolment(lease, groupId, loaded, { ...nothing, state: loaded.state, ...change });
+		return stores.enrolments.commitEnrolment(lease, groupId, loaded, {
+			decision: { ...nothing, state: loaded.state, ...change },
+			calendar,
+		});
 	};
 
 	/** A dynamic group with a default, and agents that came to it by its selector. */
@@ -114,7 +118,9 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		if (facts === undefined) throw new Error('it does not wait');
 		const alone = { ...snapshot, ...rules, waiting: [{ facts, placed: false }] };
 		const given = decideEnrolment(alone);
-		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, snapshot, given)).toBe('committed');
+		expect(
+			await stores.enrolments.commitEnrolment(stage.leader, groupId, snapshot, { decision: given, calendar }),
+		).toBe('committed');
 		const before = await stores.world.assignment(facts.agentId);
 		expect(before).toMatchObject({ cause: 'default', versionId });
 		const back = { dropped: [facts.agentId], withdraw: [facts.agentId] };
@@ -141,9 +147,13 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		const loaded = await load(groupId);
 		const decision = decideEnrolment({ ...loaded, ...rules });
 		const lost = { ...stage.leader, epoch: stage.leader.epoch - 1 };
-		expect(await stores.enrolments.commitEnrolment(lost, groupId, loaded, decision)).toBe('lease-lost');
-		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, decision)).toBe('committed');
-		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, decision)).toBe('conflict');
+		expect(await stores.enrolments.commitEnrolment(lost, groupId, loaded, { decision, calendar })).toBe('lease-lost');
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, { decision, calendar })).toBe(
+			'committed',
+		);
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, { decision, calendar })).toBe(
+			'conflict',
+		);
 		expect((await load(groupId)).seq).toBe(1);
 	});
 
@@ -152,12 +162,32 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		const loaded = await load(groupId);
 		const decision = decideEnrolment({ ...loaded, ...rules });
 		await stores.world.setDefault(groupId, await stores.world.publish(newUid()));
-		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, decision)).toBe('conflict');
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, { decision, calendar })).toBe(
+			'conflict',
+		);
 		const now = await load(groupId);
 		const other = decideEnrolment({ ...now, ...rules });
 		await moved(agents, ungroupedGroupId, groupId);
-		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, now, other)).toBe('conflict');
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, now, { decision: other, calendar })).toBe(
+			'conflict',
+		);
 		expect(await stores.world.assignment((agents[0] as ConnectedAgent).agentId)).toBeNull();
+	});
+
+	test('what was decided while the group might change is not written once it may not (R1)', async () => {
+		const { groupId } = await settled(1);
+		const loaded = await load(groupId);
+		const decision = decideEnrolment({ ...loaded, ...rules });
+		const freeze = { name: newUid(), reason: 'a launch', fromMs: Date.now() - 60_000, untilMs: Date.now() + 3_600_000 };
+		await stores.world.addFreeze(freeze, [groupId]);
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, { decision, calendar })).toBe(
+			'conflict',
+		);
+		const frozen = { windows: [], freezes: [freeze] };
+		const waits = decideEnrolment({ ...loaded, ...rules, calendar: frozen });
+		const write = { decision: waits, calendar: frozen };
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, write)).toBe('committed');
+		expect((await load(groupId)).state.waitsFor).toContain('a launch');
 	});
 
 	test('a rollout of the group stands before, places whom it reaches, and makes its version the default', async () => {

@@ -1,4 +1,5 @@
-import type { Decision, RolloutEvent } from '@ampora/rollout';
+import type { ChangeWindow, Decision, RolloutEvent } from '@ampora/rollout';
+import type { GroupId } from '@ampora/runtime';
 import * as statements from '../gen/sql.js';
 import type { CommitOutcome, JournalEntry, LeaderLease, LoadedSnapshot } from '../ports.js';
 import { machineOf, stepRow, stepsAfter, targetRow, watchingOf } from '../rollout_rows.js';
@@ -118,14 +119,21 @@ export const handsOut = ({ snapshot }: LoadedSnapshot, { assignments }: Decision
 	snapshot.rollout.rollbackOf === null &&
 	assignments.some(({ cause }) => cause === 'rollout' || cause === 'retry');
 
+/** What a decision was made under. */
+export interface Opening {
+	readonly windows: readonly ChangeWindow[];
+	/** Null: not in sight. */
+	readonly closesAtMs: number | null;
+}
+
+export const openingOf = ({ snapshot }: LoadedSnapshot, { closesAtMs = null }: JournalEntry): Opening => ({
+	windows: snapshot.environment.calendar?.windows ?? [],
+	closesAtMs,
+});
+
 /** Time may have passed since it was decided, and windows or freezes changed: what was open then may be closed now (R1). */
-async function isStillOpen(
-	sql: Sql,
-	{ snapshot }: LoadedSnapshot,
-	{ closesAtMs = null }: JournalEntry,
-): Promise<boolean> {
-	const names = (snapshot.environment.calendar?.windows ?? []).map(({ name }) => name);
-	const params = [snapshot.rollout.groupId, names, closesAtMs];
+export async function isStillOpen(sql: Sql, groupId: GroupId, { windows, closesAtMs }: Opening): Promise<boolean> {
+	const params = [groupId, windows.map(({ name }) => name), closesAtMs];
 	return onlyRow(await sql.query<{ open: boolean }>(statements.stillOpen, params)).open;
 }
 
@@ -150,7 +158,9 @@ export async function commitDecision(
 		await sql.query(statements.foldSignals, [id, loaded.signalIds, loaded.membershipSeq]);
 		return { kind: 'committed', dispatch: decision.dispatch };
 	}
-	if (handsOut(loaded, decision) && !(await isStillOpen(sql, loaded, journal))) return { kind: 'conflict' };
+	const { groupId } = loaded.snapshot.rollout;
+	const handed = handsOut(loaded, decision);
+	if (handed && !(await isStillOpen(sql, groupId, openingOf(loaded, journal)))) return { kind: 'conflict' };
 	const written = decision.assignments.map(({ agentId }) => agentId);
 	if (written.length > 0 || decision.withdraw.length > 0 || decision.withdrawUnsent) {
 		const concerned = [...written, ...decision.withdraw];

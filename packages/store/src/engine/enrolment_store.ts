@@ -1,11 +1,11 @@
 import type { Enrolled } from '@ampora/rollout';
-import { newEnrolment } from '@ampora/rollout';
+import { closesAtMs, newEnrolment } from '@ampora/rollout';
 import type { AgentId, GroupId } from '@ampora/runtime';
 import * as statements from '../gen/sql.js';
 import type { EnrolmentStore, LoadedEnrolment } from '../ports.js';
 import { type FactsColumns, factsOf } from '../rollout_rows.js';
 import { onlyRow, type Row, repeating, type Sql } from '../sql.js';
-import { Conflict } from './commit_decision.js';
+import { Conflict, isStillOpen } from './commit_decision.js';
 
 interface EnrolmentRow extends Row, Omit<LoadedEnrolment, 'state' | 'watched' | 'waiting'> {
 	readonly state: LoadedEnrolment['state'] | null;
@@ -36,7 +36,8 @@ export const createEnrolmentStore = (sql: Sql): EnrolmentStore => ({
 			waiting: waiting.map(({ agentId, placed, facts }) => ({ placed, facts: factsOf(agentId, facts) })),
 		};
 	},
-	async commitEnrolment({ name, holder, epoch }, groupId, { seq }, decision) {
+	async commitEnrolment({ name, holder, epoch }, groupId, { seq, nowMs }, { decision, calendar }) {
+		const opening = { windows: calendar.windows, closesAtMs: closesAtMs(calendar, nowMs) };
 		const assignments = decision.assignments.map(({ agentId, versionId, attempt, expectedSeq }) => ({
 			...{ agent_id: agentId, version_id: versionId, attempt, expected_seq: expectedSeq },
 		}));
@@ -50,6 +51,7 @@ export const createEnrolmentStore = (sql: Sql): EnrolmentStore => ({
 		try {
 			return await repeating(() =>
 				sql.transaction('write', async (tx) => {
+					if (assignments.length > 0 && !(await isStillOpen(tx, groupId, opening))) return 'conflict';
 					const done = onlyRow(await tx.query<Written>(statements.writeEnrolment, params));
 					if (!done.leading) return 'lease-lost';
 					const all = done.written === assignments.length && done.taken === decision.withdraw.length;

@@ -1,6 +1,6 @@
 import { type AssignmentWrite, type Decision, isTouched, withoutUnsent } from '@ampora/rollout';
-import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
-import { auditOf, handsOut } from '../engine/commit_decision.js';
+import type { AgentId, GatewayId, GroupId, RolloutId } from '@ampora/runtime';
+import { auditOf, handsOut, type Opening, openingOf } from '../engine/commit_decision.js';
 import { offeredHashOf } from '../offers.js';
 import type {
 	CommitOutcome,
@@ -266,7 +266,8 @@ function commit(
 	if (decision.assignments.some((write) => movedSince(state, write))) return { kind: 'conflict' };
 	if (decision.withdraw.some((agentId) => written.has(agentId) || !isUnsent(state, row, agentId)))
 		return { kind: 'conflict' };
-	if (handsOut(loaded, decision) && !isStillOpen(state, loaded, journal)) return { kind: 'conflict' };
+	const opening = openingOf(loaded, journal);
+	if (handsOut(loaded, decision) && !isStillOpen(state, row.rollout.groupId, opening)) return { kind: 'conflict' };
 	for (const id of loaded.signalIds) state.signals.delete(id);
 	row.membershipSeq = loaded.membershipSeq;
 	if (decision.changed) write(state, row, { lease, loaded, decision, journal });
@@ -274,11 +275,9 @@ function commit(
 }
 
 /** As still_open.sql. */
-function isStillOpen(state: MemoryState, { snapshot }: LoadedSnapshot, { closesAtMs = null }: JournalEntry): boolean {
-	const { rollout, environment } = snapshot;
+export function isStillOpen(state: MemoryState, groupId: GroupId, { windows: before, closesAtMs }: Opening): boolean {
 	const nowMs = state.nowMs();
-	const { windows, freezes } = calendarOf(state, rollout.groupId);
-	const before = environment.calendar?.windows ?? [];
+	const { windows, freezes } = calendarOf(state, groupId);
 	if (state.flaws.commitLate) return true;
 	return (
 		!freezes.some(({ fromMs, untilMs }) => fromMs <= nowMs && nowMs < untilMs) &&

@@ -1,8 +1,8 @@
-import { type EnrolmentDecision, newEnrolment } from '@ampora/rollout';
+import { closesAtMs, type EnrolmentDecision, newEnrolment } from '@ampora/rollout';
 import type { AgentId, GroupId } from '@ampora/runtime';
 import { offeredHashOf } from '../offers.js';
-import type { LeaderLease, LoadedEnrolment } from '../ports.js';
-import { isLeading, restored } from './engine_moves.js';
+import type { EnrolmentWrite, LeaderLease, LoadedEnrolment } from '../ports.js';
+import { isLeading, isStillOpen, restored } from './engine_moves.js';
 import { agentFacts } from './snapshot_move.js';
 import { copy, type MemoryAgent, type MemoryState, quarantineKey } from './state.js';
 
@@ -119,11 +119,13 @@ function commit(
 	state: MemoryState,
 	lease: LeaderLease,
 	groupId: GroupId,
-	{ loaded, decision }: { loaded: LoadedEnrolment; decision: EnrolmentDecision },
+	{ loaded, decision, calendar }: EnrolmentWrite & { readonly loaded: LoadedEnrolment },
 ): 'committed' | 'lease-lost' | 'conflict' {
 	if (!isLeading(state, lease)) return 'lease-lost';
 	const group = state.groups.get(groupId);
 	if (group?.enrolmentSeq !== loaded.seq || !stillHolds(state, groupId, decision)) return 'conflict';
+	const opening = { windows: calendar.windows, closesAtMs: closesAtMs(calendar, loaded.nowMs) };
+	if (decision.assignments.length > 0 && !isStillOpen(state, groupId, opening)) return 'conflict';
 	group.enrolment = copy(decision.state);
 	group.enrolmentSeq += 1;
 	for (const agentId of decision.withdraw) restored(state, agentId, state.enrolments.get(agentId)?.former);
@@ -148,6 +150,6 @@ export const enrolmentMoves = (state: MemoryState) => ({
 	enrolmentGroups: (limit: number) => groups(state, limit),
 	loadEnrolment: (groupId: GroupId, limits: { readonly watched: number; readonly waiting: number }) =>
 		load(state, groupId, limits),
-	commitEnrolment: (lease: LeaderLease, groupId: GroupId, loaded: LoadedEnrolment, decision: EnrolmentDecision) =>
-		commit(state, lease, groupId, { loaded, decision }),
+	commitEnrolment: (lease: LeaderLease, groupId: GroupId, loaded: LoadedEnrolment, write: EnrolmentWrite) =>
+		commit(state, lease, groupId, { loaded, ...write }),
 });

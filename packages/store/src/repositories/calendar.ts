@@ -7,6 +7,9 @@ import { changeWindow, freeze } from '../schema.js';
 export type ChangeWindowRow = typeof changeWindow.$inferSelect;
 export type FreezeRow = typeof freeze.$inferSelect;
 
+/** As the engine reads them: whatever the language of the database. */
+const inNameOrder = sql`name collate "C"`;
+
 /** Change windows and freezes. */
 export function calendarOn(db: Orm) {
 	return {
@@ -39,8 +42,8 @@ export function calendarOn(db: Orm) {
 		/** Everything that says when the group may change, as the rollout core's `windowState` takes it. */
 		async of(groupId: GroupId): Promise<Calendar> {
 			const concerns = sql`(group_ids is null or ${groupId}::uuid = any(group_ids))`;
-			const windows = await db.select().from(changeWindow).where(concerns).orderBy(asc(changeWindow.name));
-			const freezes = await db.select().from(freeze).where(concerns).orderBy(asc(freeze.name));
+			const windows = await db.select().from(changeWindow).where(concerns).orderBy(inNameOrder);
+			const freezes = await db.select().from(freeze).where(concerns).orderBy(inNameOrder);
 			return {
 				windows: windows.map(({ name, days, fromTime, toTime, timeZone }) => ({
 					...{ name, days: days as Weekday[], from: fromTime, to: toTime, timeZone },

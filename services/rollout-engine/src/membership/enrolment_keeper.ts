@@ -80,10 +80,11 @@ export class EnrolmentKeeper {
 		const { store, rules, leases, events } = this.deps;
 		const loaded = await store.loadEnrolment(groupId, agentsAtOnce);
 		if (loaded === null) return true;
-		const snapshot: EnrolmentSnapshot = { ...loaded, spec, calendar: await rules.calendarOf(groupId) };
+		const calendar = await rules.calendarOf(groupId);
+		const snapshot: EnrolmentSnapshot = { ...loaded, spec, calendar };
 		const decision = decideEnrolment(snapshot);
 		if (isIdle(snapshot, decision)) return true;
-		const outcome = await store.commitEnrolment(lease, groupId, loaded, decision);
+		const outcome = await store.commitEnrolment(lease, groupId, loaded, { decision, calendar });
 		if (outcome === 'committed') events.enrolled(groupId, decision);
 		if (outcome === 'lease-lost') leases.lost(lease.epoch);
 		return outcome !== 'lease-lost';

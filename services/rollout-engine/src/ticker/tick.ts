@@ -78,7 +78,7 @@ function commit(
 		input: journalInput(loaded.snapshot),
 		digest: decisionDigest(decision),
 		offers: offersOf(decision.rollout),
-		closesAtMs: closesAtMs(loaded.snapshot),
+		closesAtMs: closesAtMs(loaded.snapshot.environment.calendar, loaded.snapshot.nowMs),
 	});
 }
 
