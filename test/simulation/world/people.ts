@@ -171,7 +171,9 @@ export class People {
 		for (const { rollout, waitsFor } of this.state.rollouts.values()) {
 			if (hasEnded(rollout.state) || this.#isAsked(rollout.id)) continue;
 			const may = (kind: CommandKind) => legality(rollout, kind) === 'yes';
-			if (rollout.state === 'Paused' && round % 8 === 7 && may('abort'))
+			// What stops again after every resume is over in the end.
+			const lost = round > 80 && may('abort');
+			if (lost || (rollout.state === 'Paused' && round % 8 === 7 && may('abort')))
 				await this.command(rollout.id, { kind: 'abort' });
 			else if (rollout.state === 'Paused' && round % 8 === 5 && may('rollback'))
 				await this.command(rollout.id, { kind: 'rollback' });
