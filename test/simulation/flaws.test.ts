@@ -22,6 +22,9 @@ const lenient = (rollout: Rollout): Rollout => {
 const together = (rollout: Rollout): Rollout =>
 	without({ strategy: { ...rollout.spec.strategy, firstAgentAlone: false } })(rollout);
 
+/** A seed to begin with, where few worlds show what is missing. */
+const firstSeeds: Readonly<Record<string, number>> = { 'enrolment gate': 270 };
+
 test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['the lease of a commit', { ignoreLease: true }, 'R2'],
 	['the pause at admission', { ignoreOffers: true }, 'R1'],
@@ -38,10 +41,12 @@ test.each<readonly [string, NonNullable<WorldOptions['flaws']>, string]>([
 	['what moves the deadline', { misread: (rollout) => ({ ...rollout, progressedMs: 0 }) }, 'R12 (deadline)'],
 	['a look at windows and freezes at the commit', { commitLate: true }, 'R1'],
 	['gates as they were asked for', { misread: lenient }, 'R5 (gate edits)'],
+	['what came of newcomers', { forgetVerdicts: true }, 'enrolment gate'],
 	['the epoch of a release', { ignoreReleaseEpoch: true }, 'D4'],
 ])('without %s a checker speaks up', async (_, flaws, invariant) => {
+	const first = firstSeeds[invariant] ?? 1;
 	const broken: string[] = [];
-	for (let seed = 1; seed <= seedsMax && broken.length === 0; seed += 1) {
+	for (let seed = first; seed < first + seedsMax && broken.length === 0; seed += 1) {
 		const { violations } = await runSeed(seed, { flaws });
 		broken.push(...violations.map((violation) => violation.invariant));
 	}

@@ -1,6 +1,7 @@
 import { CalendarHistory } from './calendar.js';
 import type { AssignmentRow, DatabaseView } from './database_view.js';
 import * as dispatch from './dispatch.js';
+import { enrolmentGate } from './enrolment.js';
 import { metricGates } from './metrics.js';
 import { AssignmentHistory, type Check, type Checked, type Observation, StandingHistory } from './observation.js';
 import * as pushes from './pushes.js';
@@ -40,6 +41,7 @@ const createChecks = (): Readonly<Record<string, Check>> => ({
 	D7: dispatch.D7(),
 	R1: rollout.R1(),
 	'R1 (startAt)': pushes.startAt(),
+	'enrolment gate': enrolmentGate(),
 	R2: rollout.R2(),
 	R3: rollout.R3,
 	R4: rollout.R4,

@@ -1,6 +1,6 @@
 import type { DeliveryOutcome, DispatchEnvelope, OwnershipClaim } from '@ampora/dispatch';
 import type { Decision, MetricAnswer } from '@ampora/rollout';
-import type { AgentId, GatewayId, RolloutId } from '@ampora/runtime';
+import type { AgentId, GatewayId, GroupId, RolloutId } from '@ampora/runtime';
 import type {
 	AgentReport,
 	GatewayLease,
@@ -28,7 +28,7 @@ export type Observation =
 			readonly moved: readonly AssignmentRow[];
 	  }
 	/** Newcomers of a group were given its default, or it was taken back from them. */
-	| { readonly kind: 'enrolled'; readonly moved: readonly AssignmentRow[] }
+	| { readonly kind: 'enrolled'; readonly groupId: GroupId; readonly moved: readonly AssignmentRow[] }
 	| {
 			readonly kind: 'claimed';
 			readonly lease: GatewayLease;

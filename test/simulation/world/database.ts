@@ -175,7 +175,8 @@ class StoreWatcher {
 			const decisions = answer as Awaited<ReturnType<GatewayStore['claimOffers']>>;
 			this.observe({ kind: 'claimed', lease, requests, decisions });
 		} else if (method === 'commitEnrolment') {
-			this.observe({ kind: 'enrolled', moved: this.#moved() });
+			const [, groupId] = args as Parameters<EnrolmentStore['commitEnrolment']>;
+			this.observe({ kind: 'enrolled', groupId, moved: this.#moved() });
 		} else if (method === 'commitDecision') this.#committed(args as Parameters<EngineStore['commitDecision']>, answer);
 	}
 

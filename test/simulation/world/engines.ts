@@ -1,4 +1,5 @@
-import { createEngine } from '@ampora/rollout-engine';
+import type { RolloutSpec } from '@ampora/rollout';
+import { createEngine, createMembership } from '@ampora/rollout-engine';
 import type { Retention } from '@ampora/store';
 import type { SimNetwork } from './backplane.js';
 import type { Servers } from './database.js';
@@ -16,6 +17,8 @@ export interface EngineDeps extends EngineEars {
 	readonly chance: Stream;
 	readonly leaseTtlMs: number;
 	readonly retention: Retention | null;
+	/** What newcomers are watched by; null: nobody is given anything. */
+	readonly enrolment: RolloutSpec | null;
 	readonly onDeath: (process: SimProcess) => void;
 }
 
@@ -32,6 +35,19 @@ export class SimEngine {
 
 	restart(): void {
 		if (!this.process.alive) this.process = this.#begin();
+	}
+
+	#enrol(process: SimProcess, spec: RolloutSpec): void {
+		const { servers, leaseTtlMs } = this.deps;
+		createMembership(
+			{
+				store: servers.membershipStore(process),
+				rules: { calendarOf: async (groupId) => servers.view.calendar(groupId), spec: async () => spec },
+				clock: process.clock,
+				telemetry: silentEngineTelemetry(this.deps),
+			},
+			{ leaseTtlMs },
+		).start();
 	}
 
 	#begin(): SimProcess {
@@ -53,6 +69,7 @@ export class SimEngine {
 			{ leaseTtlMs },
 		);
 		void engine.start();
+		if (this.deps.enrolment !== null) this.#enrol(process, this.deps.enrolment);
 		return process;
 	}
 }

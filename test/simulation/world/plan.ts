@@ -57,7 +57,11 @@ export interface FollowerPlan extends RolloutPlan {
 	readonly busy: 'queue' | 'supersede';
 }
 
-/** Everything about a world that its seed decides before it begins. */
+/** Groups have a default, which agents that come to them are given. */
+export interface EnrolmentPlan {
+	readonly maxInFlight: number;
+}
+
 /** Agents are known by attributes, and now and then one restarts under another uid. */
 export interface IdentityPlan {
 	readonly attributes: readonly string[];
@@ -67,6 +71,7 @@ export interface IdentityPlan {
 	readonly unheard: number;
 }
 
+/** Everything about a world that its seed decides before it begins. */
 export interface WorldPlan {
 	readonly seed: number;
 	readonly gateways: number;
@@ -89,6 +94,8 @@ export interface WorldPlan {
 	readonly metrics?: MetricPlan | null;
 	/** Null: agents are known by their uids, which never change. */
 	readonly identity?: IdentityPlan | null;
+	/** Null: groups have no default. */
+	readonly enrolment?: EnrolmentPlan | null;
 	readonly faults: FaultPlan;
 	/** Mean virtual ms between two commands of an operator. */
 	readonly commandEveryMs: number;
@@ -132,7 +139,7 @@ export function planWorld(seed: number): WorldPlan {
 		commandEveryMs: chance.pick([Number.POSITIVE_INFINITY, 60_000, 15_000, 6_000]),
 		nervous: chance.pick([0, 0, 0.1, 0.4]),
 	};
-	return [crowded, pace, measured, alone, timed, reborn].reduce((before, add) => add(seed, before), plan);
+	return [crowded, pace, measured, alone, timed, reborn, enrolling].reduce((before, add) => add(seed, before), plan);
 }
 
 /** What a world adds to how fast and how strictly its rollouts go, by a chance of its own: the rest of a seed stays what it was. */
@@ -202,6 +209,14 @@ function reborn(seed: number, plan: WorldPlan): WorldPlan {
 	const attributes = chance.pick([['host.name'], ['service.name', 'host.name']]);
 	const rebornEveryMs = chance.pick([20_000, 8_000, 3_000]);
 	return { ...plan, identity: { attributes, rebornEveryMs, unheard: chance.pick([0, 0.2, 0.5]) } };
+}
+
+/** Both groups give their newcomers something, and agents change between them. */
+function enrolling(seed: number, plan: WorldPlan): WorldPlan {
+	const chance = new Streams(seed).named('enrolment');
+	if (!chance.chance(0.25)) return plan;
+	const kinds = [...new Set([...plan.faults.kinds, 'membership' as const])];
+	return { ...plan, enrolment: { maxInFlight: chance.pick([1, 3, 8]) }, faults: { ...plan.faults, kinds } };
 }
 
 /** Rollouts that wait for their time from the beginning. */

@@ -45,6 +45,7 @@ const resultOf = (world: World): RunResult => ({
 
 async function trouble(world: World): Promise<void> {
 	const { plan, schedule, people } = world;
+	await world.beginEnrolment();
 	world.startFaults();
 	for (const rollout of plan.rollouts) schedule.after(rollout.startMs, null, () => void world.begin(rollout));
 	for (const [index, follower] of (plan.followers ?? []).entries())

@@ -1,7 +1,7 @@
 import type { DirectoryFlaws } from '@ampora/dispatch';
 import { decodeAgentToServer, defaultMessageLimits, type Frame, messageOf } from '@ampora/opamp';
 import { decodeServerToAgent } from '@ampora/opamp/testing';
-import { hasEnded, resolveSpec } from '@ampora/rollout';
+import { hasEnded, type RolloutSpec, resolveSpec } from '@ampora/rollout';
 import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import { StoreUnavailable, ungroupedGroupId } from '@ampora/store';
 import type { Flaws } from '@ampora/store/testing';
@@ -21,7 +21,7 @@ import { Faults } from './faults.js';
 import { SimGateway } from './gateways.js';
 import { type MetricFlaws, SimMetrics } from './metrics_server.js';
 import { People } from './people.js';
-import type { FollowerPlan, RolloutPlan, WorldPlan } from './plan.js';
+import type { EnrolmentPlan, FollowerPlan, RolloutPlan, WorldPlan } from './plan.js';
 import { Schedule } from './schedule.js';
 import { SimProcess } from './sim_process.js';
 import { Streams } from './streams.js';
@@ -41,6 +41,7 @@ const texts = {
 	next: 'receivers: {nop: {}}\n# next\n',
 	first: 'receivers: {nop: {}}\n# new version\n',
 	second: 'receivers: {nop: {}}\n# new version of the second group\n',
+	default: 'receivers: {nop: {}}\n# default\n',
 } as const;
 
 /** A whole installation in one thread, on virtual time: real engine, gateway, dispatch and core; modelled servers, network and agents. */
@@ -117,6 +118,7 @@ export class World {
 					chance: streams.named(`engine ${index}`),
 					leaseTtlMs: plan.leaseTtlMs,
 					retention: plan.retention ?? null,
+					enrolment: plan.enrolment ? enrolmentSpec(plan.enrolment) : null,
 					rolloutFailed: (error) => {
 						if (!this.#exceptionsExpected && !(error instanceof StoreUnavailable)) this.checkers.unexpected(error);
 					},
@@ -196,6 +198,16 @@ export class World {
 			await this.people.care(rounds);
 			await this.runFor(4_000, () => this.allEnded());
 		}
+	}
+
+	/** From now on whoever comes to a group is given something; half of the agents come to the second one, if nobody is there. */
+	async beginEnrolment(): Promise<void> {
+		if (!this.plan.enrolment) return;
+		const rows = memoryWorld(this.servers.state);
+		const version = await rows.publish(texts.default);
+		for (const groupId of this.groups ?? []) await rows.setDefault(groupId, version);
+		if (this.plan.secondGroup > 0) return;
+		for (const agent of this.agents.slice(Math.ceil(this.agents.length / 2))) this.#regroup(agent);
 	}
 
 	/** As `begin`, of a version that nobody else rolls out. */
@@ -397,7 +409,10 @@ export class World {
 
 	async #move(agentId: AgentId, group: 0 | 1): Promise<void> {
 		const groupId = this.groups?.[group];
-		if (groupId) await memoryWorld(this.servers.state).move([agentId], groupId);
+		if (!groupId) return;
+		const rows = memoryWorld(this.servers.state);
+		await rows.move([agentId], groupId);
+		if (this.plan.enrolment) await rows.awaitDefault([agentId]);
 	}
 
 	/** Those that are in no group yet come to the first one. */
@@ -418,6 +433,19 @@ export class World {
 	}
 }
 
+const briefly = { thresholdPercent: 20, windowMs: 3_000 };
+const enrolmentSpec = ({ maxInFlight }: EnrolmentPlan): RolloutSpec =>
+	resolveSpec({
+		...{ seed: 'enrolment', maxInFlight },
+		gates: {
+			'apply-timeout-ratio': { thresholdPercent: 20, windowMs: 8_000 },
+			...{ 'disconnect-ratio': briefly, 'effective-mismatch-ratio': briefly, 'unhealthy-ratio': briefly },
+		},
+	});
+
+/** Newcomers come when they come, also at the very end. */
+const foundAfterMs = 15_000;
+
 const obedient = ['instant', 'applied', 'unhealthy', 'flapping', 'crash-looping'];
 
 /** Why a connected agent does not run its assignment though nothing keeps it from doing so; null: it does, or something does. */
@@ -426,6 +454,10 @@ function inconsistency(world: World, agent: SimAgent): string | null {
 	if (!agent.connected || agentId === null) return null;
 	const row = world.servers.view.assignment(agentId);
 	const outcome = world.plan.outcomes[agent.index]?.kind ?? 'instant';
+	// Its gateway looks for what nobody told it of.
+	const { state } = world.servers;
+	if (row?.cause === 'default' && state.nowMs() - (state.assignments.get(agentId)?.changedAtMs ?? 0) < foundAfterMs)
+		return null;
 	// One that restarted while it applied says so for ever.
 	const itsOwn = ['applying', 'failed', 'reverted'];
 	if (!row?.versionId || itsOwn.includes(row.answer) || !obedient.includes(outcome)) return null;
