@@ -1,5 +1,6 @@
 // Agents that come back under another uid, where attributes identify them, as they see it themselves.
 import type { GatewayId } from '@ampora/runtime';
+import { StoreUnavailable } from '@ampora/store';
 import { afterEach, expect, test } from 'vitest';
 import {
 	connectAgent,
@@ -68,6 +69,28 @@ test('one that comes while the other is there is another one; it is told to come
 	await again.hello();
 	expect(elsewhere.idOf(early.uid)).toBe(id);
 	expect(under.state.agents.size).toBe(1);
+});
+
+test('it is told so as well when the gateway did not hear that it has its place', async () => {
+	const under = await start();
+	const old = await hello(under);
+	const id = under.idOf(old.uid);
+	const early = await hello(under);
+	let lost = false;
+	under.world.onStore = async (operation) => {
+		const gone = under.state.agents.get(id)?.disconnectReason === 'lost';
+		if (operation !== 'settleIdentities' || !gone || lost) return;
+		lost = true;
+		const gateway = 'gw-1' as GatewayId;
+		const lease = { gateway, incarnation: under.state.gateways.get(gateway)?.incarnation ?? 0, ttlMs: 10_000 };
+		expect(await under.world.store.gateway.settleIdentities(lease)).toHaveLength(1);
+		throw new StoreUnavailable('away', 'the acknowledgement was lost');
+	};
+	await old.socket.close();
+	await early.socket.closed;
+	const again = await connectAgent(under.url, early.uid);
+	await again.hello();
+	expect(under.idOf(early.uid)).toBe(id);
 });
 
 test('one that says who it is in its second message is told to come again as well', async () => {

@@ -23,7 +23,7 @@ export interface LeaseKeeperDeps {
 
 const backoff: BackoffOptions = { baseMs: 100, maxMs: 2_000 };
 /** Sessions in one statement, or one script, when all of them are taken over or claimed again. */
-const chunkSessions = 2_000;
+export const chunkSessions = 2_000;
 
 /** Keeps the gateway's row alive: it stands for all its sessions. A row that lapsed is replaced by a new incarnation, which takes the sessions over. */
 export class LeaseKeeper implements Lease {
@@ -179,6 +179,6 @@ export class LeaseKeeper implements Lease {
 	}
 }
 
-function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+export function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
 	for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

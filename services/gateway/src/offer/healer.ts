@@ -1,13 +1,14 @@
 import type { Clock } from '@ampora/runtime';
 import { type GatewayStore, StoreUnavailable } from '@ampora/store';
 import type { Logger } from '@ampora/telemetry';
+import { chunkSessions, chunksOf } from '../lease/keeper.js';
 import type { Lease } from '../lease/lease.js';
 import { learnAssignment } from '../report/answers.js';
 import type { Sessions } from '../session/registry.js';
 import type { AgentSession } from '../session/session.js';
 
 export interface HealerDeps {
-	readonly store: Pick<GatewayStore, 'changedAssignments' | 'settleIdentities'>;
+	readonly store: Pick<GatewayStore, 'changedAssignments' | 'settleIdentities' | 'sessionHolders'>;
 	readonly lease: Lease;
 	readonly sessions: Sessions;
 	readonly clock: Clock;
@@ -24,6 +25,8 @@ export interface HealerDeps {
 export class Healer {
 	readonly #stopping = new AbortController();
 	#cursor: string | null = null;
+	/** Agents may have been given their places without our having heard of it: what the store answered was lost. */
+	#unheard = false;
 	#loop: Promise<void> = Promise.resolve();
 
 	constructor(private readonly deps: HealerDeps) {}
@@ -54,9 +57,24 @@ export class Healer {
 	}
 
 	async #settle(): Promise<void> {
-		for (const agentId of await this.deps.store.settleIdentities(this.deps.lease.current)) {
-			const session = this.deps.sessions.of(agentId);
-			if (session) this.deps.sessions.merge(session);
+		const { store, lease, sessions } = this.deps;
+		const unheard = this.#unheard;
+		this.#unheard = true;
+		for (const agentId of await store.settleIdentities(lease.current)) {
+			const session = sessions.of(agentId);
+			if (session) sessions.merge(session);
+		}
+		if (unheard) await this.#mergeUnheard();
+		this.#unheard = false;
+	}
+
+	/** Whose uid is another agent's now: only one that is assigned nothing is ever given a place. */
+	async #mergeUnheard(): Promise<void> {
+		const { store, lease, sessions } = this.deps;
+		const bare = [...sessions.all()].filter(({ assignment }) => assignment === null);
+		for (const chunk of chunksOf(bare, chunkSessions)) {
+			const holders = await store.sessionHolders(chunk.map(({ uid }) => uid));
+			for (const [at, session] of chunk.entries()) if (holders[at] !== lease.current.gateway) sessions.merge(session);
 		}
 	}
 
