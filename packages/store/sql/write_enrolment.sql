@@ -1,4 +1,4 @@
--- A decision about the enrolment of a group, where nobody decided since and somebody still leads; the caller compares how much of it
+-- A decision about the enrolment of a group, where nobody decided since, the default is the same, and somebody still leads; the caller compares how much of it
 -- was written. Agents before assignments before groups, each by id: the same order everywhere.
 -- $1 lease name, $2 holder, $3 epoch, $4 group, $5 seq it was decided from, $6 the new state, $7 [{target, well}], $8 dropped,
 -- $9 settled, $10 [{agent_id, version_id, attempt, expected_seq}], $11 to be taken back, $12 [{agent_id, reason}], $13 audit: {why}, or null
@@ -24,7 +24,8 @@ assignments_held as materialized (
 ),
 held as materialized (
 	select g.id, g.default_version from agent_group g
-	where g.id = $4 and g.enrolment_seq = $5::bigint and exists (select from lease) and (select count(*) from assignments_held) >= 0
+	where g.id = $4 and g.enrolment_seq = $5::bigint and g.default_version is not distinct from ($6::jsonb ->> 'versionId')::uuid
+		and exists (select from lease) and (select count(*) from assignments_held) >= 0
 	for no key update
 ),
 decided as (

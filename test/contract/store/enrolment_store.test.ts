@@ -165,6 +165,10 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, { decision, calendar })).toBe(
 			'conflict',
 		);
+		// What failed on the one is not kept from the other.
+		const quarantine = agents.map(({ agentId }) => ({ agentId, reason: 'said failed' }));
+		const write = { decision: { ...decision, assignments: [], enrolled: [], quarantine }, calendar };
+		expect(await stores.enrolments.commitEnrolment(stage.leader, groupId, loaded, write)).toBe('conflict');
 		const now = await load(groupId);
 		const other = decideEnrolment({ ...now, ...rules });
 		await moved(agents, ungroupedGroupId, groupId);

@@ -91,10 +91,8 @@ function load(
 /** Nothing of it moved since the decision was made. */
 function stillHolds(state: MemoryState, groupId: GroupId, { assignments, withdraw }: EnrolmentDecision): boolean {
 	const free = assignments.every(
-		({ agentId, versionId, expectedSeq }) =>
-			state.agents.get(agentId)?.groupId === groupId &&
-			state.groups.get(groupId)?.defaultVersion === versionId &&
-			(state.assignments.get(agentId)?.seq ?? null) === expectedSeq,
+		({ agentId, expectedSeq }) =>
+			state.agents.get(agentId)?.groupId === groupId && (state.assignments.get(agentId)?.seq ?? null) === expectedSeq,
 	);
 	const unsent = withdraw.every((agentId) => {
 		const assignment = state.assignments.get(agentId);
@@ -123,7 +121,8 @@ function commit(
 ): 'committed' | 'lease-lost' | 'conflict' {
 	if (!isLeading(state, lease)) return 'lease-lost';
 	const group = state.groups.get(groupId);
-	if (group?.enrolmentSeq !== loaded.seq || !stillHolds(state, groupId, decision)) return 'conflict';
+	if (group?.enrolmentSeq !== loaded.seq || group.defaultVersion !== decision.state.versionId) return 'conflict';
+	if (!stillHolds(state, groupId, decision)) return 'conflict';
 	const opening = { windows: calendar.windows, closesAtMs: closesAtMs(calendar, loaded.nowMs) };
 	if (decision.assignments.length > 0 && !isStillOpen(state, groupId, opening)) return 'conflict';
 	group.enrolment = copy(decision.state);
