@@ -58,9 +58,8 @@ export interface FleetStats {
 
 const violationsKept = 20;
 
-const hostOffsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 /** Milliseconds of the host's monotonic clock, comparable between processes of one host. */
-export const hostMonotonicMs = (): number => hostOffsetMs + performance.now();
+export const hostMonotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** What a fleet went through: counters, every offer, and a stream of events. */
 export class FleetLedger {
