@@ -1,6 +1,7 @@
 import { type Backplane, dispatchTimeoutMs } from '@ampora/dispatch';
 import type { Clock, GatewayId } from '@ampora/runtime';
 import type { EngineStore, LeaderLease } from '@ampora/store';
+import { OccasionalLook } from './occasional_look.js';
 
 export interface CutOffGatewaysDeps {
 	readonly store: Pick<EngineStore, 'lapsedGateways' | 'keepUnheard'>;
@@ -23,33 +24,29 @@ const lookEveryMs = 20_000;
  * agents could not be heard, which is our fault and not the agents': nothing is concluded about them meanwhile.
  */
 export class CutOffGateways {
-	#looking: Promise<void> | null = null;
-	#nextAtMs = 0;
+	readonly #looks: OccasionalLook;
 
-	constructor(private readonly deps: CutOffGatewaysDeps) {}
+	constructor(private readonly deps: CutOffGatewaysDeps) {
+		const { clock, events } = deps;
+		this.#looks = new OccasionalLook({ clock, everyMs: lookEveryMs, onError: events.storeFailed });
+	}
 
 	/** Starts a look when it is time for one, and returns: a gateway that does not answer holds up no tick (D7). */
 	look(lease: LeaderLease): void {
-		if (this.#looking !== null || this.deps.clock.monotonicMs() < this.#nextAtMs) return;
-		this.#nextAtMs = this.deps.clock.monotonicMs() + lookEveryMs;
-		this.#looking = this.#look(lease)
-			.catch(this.deps.events.storeFailed)
-			.finally(() => {
-				this.#looking = null;
-			});
+		this.#looks.start(() => this.#look(lease));
 	}
 
 	/** Resolves when no look is under way. */
 	async idle(): Promise<void> {
-		await this.#looking;
+		await this.#looks.idle();
 	}
 
-	async #look(lease: LeaderLease): Promise<void> {
+	async #look(lease: LeaderLease): Promise<{ readonly more: boolean }> {
 		const lapsed = await this.deps.store.lapsedGateways();
 		const answers = await Promise.all(lapsed.map((gateway) => this.#answers(gateway)));
 		const alive = lapsed.filter((_, index) => answers[index]);
-		if (alive.length === 0) return;
-		this.deps.events.gatewaysCutOff(alive, await this.deps.store.keepUnheard(lease, alive));
+		if (alive.length > 0) this.deps.events.gatewaysCutOff(alive, await this.deps.store.keepUnheard(lease, alive));
+		return { more: false };
 	}
 
 	/** An envelope about nobody asks nothing of the gateway but a sign of life. */

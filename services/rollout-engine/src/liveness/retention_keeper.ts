@@ -1,5 +1,6 @@
 import type { Clock } from '@ampora/runtime';
 import type { EngineStore, LeaderLease, Retention } from '@ampora/store';
+import { OccasionalLook } from './occasional_look.js';
 
 export interface RetentionKeeperDeps {
 	readonly store: Pick<EngineStore, 'archiveAgents'>;
@@ -21,31 +22,26 @@ const archivedMax = 1_000;
 
 /** Archives agents that have been away for long, while this process leads. */
 export class RetentionKeeper {
-	#looking: Promise<void> | null = null;
-	#nextAtMs = 0;
+	readonly #looks: OccasionalLook;
 
-	constructor(private readonly deps: RetentionKeeperDeps) {}
+	constructor(private readonly deps: RetentionKeeperDeps) {
+		const { clock, events } = deps;
+		this.#looks = new OccasionalLook({ clock, everyMs: lookEveryMs, onError: events.storeFailed });
+	}
 
 	/** Starts a look when it is time for one, and returns: it holds up no tick (D7). */
 	look(lease: LeaderLease): void {
-		if (this.#looking !== null || this.deps.clock.monotonicMs() < this.#nextAtMs) return;
-		this.#nextAtMs = this.deps.clock.monotonicMs() + lookEveryMs;
-		this.#looking = this.#look(lease)
-			.catch(this.deps.events.storeFailed)
-			.finally(() => {
-				this.#looking = null;
-			});
+		this.#looks.start(() => this.#look(lease));
 	}
 
 	/** Resolves when no look is under way. */
 	async idle(): Promise<void> {
-		await this.#looking;
+		await this.#looks.idle();
 	}
 
-	async #look(lease: LeaderLease): Promise<void> {
+	async #look(lease: LeaderLease): Promise<{ readonly more: boolean }> {
 		const archived = await this.deps.store.archiveAgents(lease, await this.deps.retention(), archivedMax);
 		if (archived > 0) this.deps.events.agentsArchived(archived);
-		// There may be more: the next tick goes on.
-		if (archived === archivedMax) this.#nextAtMs = 0;
+		return { more: archived === archivedMax };
 	}
 }
