@@ -1,10 +1,10 @@
 import type { AnswerOf, Group, InputOf, PlannedRollout } from '@ampora/api-contract';
 import { resumedEnrolment } from '@ampora/rollout';
-import { ok, type VersionId } from '@ampora/runtime';
+import { ok, type Result, type VersionId } from '@ampora/runtime';
 import type { ControlStore, GroupRow, Repositories } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
-import { type Outcome, refuse } from './errors.js';
+import { type ControlError, type Outcome, refuse } from './errors.js';
 import { roomFor } from './group_room.js';
 import { groupAnswer, usableSelector } from './group_view.js';
 import {
@@ -33,9 +33,9 @@ async function changeable(repositories: Repositories, reference: string): Outcom
 
 type Membership = Pick<GroupRow, 'selector' | 'priority'>;
 
-function membershipAfter({ selector, priority }: GroupRow, change: Input): Outcome<Membership> {
+function membershipAfter({ selector, priority }: GroupRow, change: Input): Result<Membership, ControlError> {
 	const usable = usableSelector(change.selector ?? selector ?? '');
-	return Promise.resolve(usable.ok ? ok({ selector: usable.value, priority: change.priority ?? priority }) : usable);
+	return usable.ok ? ok({ selector: usable.value, priority: change.priority ?? priority }) : usable;
 }
 
 const consentOf = ({ acceptNoWayBack, acceptProtected }: Input): Consent => ({ acceptNoWayBack, acceptProtected });
@@ -118,13 +118,13 @@ export async function updateGroup(store: ControlStore, caller: Caller, input: In
 	if (membership && reference !== undefined) return oneAtATime();
 	const looked = await changeable(store, input.group);
 	if (!looked.ok) return looked;
-	const wanted = await membershipAfter(looked.value, input);
+	const wanted = membershipAfter(looked.value, input);
 	if (!wanted.ok) return wanted;
 	const newcomers = await foreseen(store, looked.value, wanted.value);
 	return unitOfWork(store, async (repositories) => {
 		const row = await holdGroup(repositories, looked.value.id);
 		if (!row.ok) return row;
-		const after = await membershipAfter(row.value, input);
+		const after = membershipAfter(row.value, input);
 		if (!after.ok) return after;
 		const same = after.value.selector === row.value.selector && after.value.priority === row.value.priority;
 		await setProtected(repositories, caller, row.value, input.protected);
