@@ -412,8 +412,12 @@ export interface SelectorStore {
 	dynamicGroups(): Promise<readonly SelectorRow[]>;
 	/** The longest waiting first, each agent once; `limit` counts changes. */
 	selectorWork(limit: number): Promise<readonly SelectorWork[]>;
-	/** Agents that have described themselves, in the order of ids. */
+	/**
+	 * Agents that have described themselves, in the order of ids. Archived ones are among them, and not among `subjects`: asked for here,
+	 * a planner without statistics expects hardly anybody who is not archived, and reads the whole table for every page.
+	 */
 	describedAgents(after: AgentId | null, limit: number): Promise<readonly AgentId[]>;
+	/** Without those that are archived, and those that may be another that came back. */
 	subjects(agentIds: readonly AgentId[]): Promise<readonly SelectorSubject[]>;
 	/**
 	 * Writes what was found and moves agents, in one statement, only while the lease is held. The `membership_seq` of each group that

@@ -24,7 +24,7 @@ export const createSelectorStore = (sql: Sql): SelectorStore => ({
 	},
 	async describedAgents(after, limit) {
 		const rows = await sql.query<{ id: AgentId }>(
-			`select id from agent where ($1::uuid is null or id > $1) and description is not null and archived_at is null order by id limit $2::int`,
+			`select id from agent where ($1::uuid is null or id > $1) and description is not null order by id limit $2::int`,
 			[after, limit],
 		);
 		return rows.map(({ id }) => id);

@@ -110,7 +110,7 @@ export const selectorMoves = (state: MemoryState) => ({
 	selectorWork: (limit: number) => selectorWork(state, limit),
 	describedAgents: (after: AgentId | null, limit: number) =>
 		[...state.agents.values()]
-			.filter(({ id, description, archived }) => description !== null && !archived && (after === null || id > after))
+			.filter(({ id, description }) => description !== null && (after === null || id > after))
 			.map(({ id }) => id)
 			.sort(byId)
 			.slice(0, limit),
