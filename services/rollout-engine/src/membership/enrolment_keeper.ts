@@ -8,8 +8,8 @@ import {
 } from '@ampora/rollout';
 import type { Clock, GroupId } from '@ampora/runtime';
 import type { EnrolmentStore, LeaderLease } from '@ampora/store';
+import { LeaderLoop } from '../leader/leader_loop.js';
 import type { LeaseKeeper } from '../leader/lease_keeper.js';
-import { Wake } from '../ticker/wake.js';
 
 /** What people have decided about groups: read anew at every look. */
 export interface EnrolmentRules {
@@ -39,31 +39,23 @@ const agentsAtOnce = { watched: 20_000, waiting: 2_000 } as const;
 
 /** Gives newcomers the default of their group, while this process leads: one look at each group with something to do, every second. */
 export class EnrolmentKeeper {
-	readonly #wake: Wake;
-	#stopped = false;
-	#running: Promise<void> = Promise.resolve();
+	readonly #loop: LeaderLoop;
 
 	constructor(private readonly deps: EnrolmentKeeperDeps) {
-		this.#wake = new Wake(deps.clock);
+		const round = async (lease: LeaderLease) => {
+			await this.#round(lease).catch(deps.events.enrolmentFailed);
+			return enrolmentTickMs;
+		};
+		this.#loop = new LeaderLoop({ leases: deps.leases, clock: deps.clock, round, restMs: enrolmentTickMs });
 	}
 
 	start(): void {
-		this.#running = this.#run();
+		this.#loop.start();
 	}
 
 	/** Finishes the look under way. */
-	async stop(): Promise<void> {
-		this.#stopped = true;
-		this.#wake.now();
-		await this.#running;
-	}
-
-	async #run(): Promise<void> {
-		while (!this.#stopped) {
-			const lease = this.deps.leases.current();
-			if (lease !== null) await this.#round(lease).catch(this.deps.events.enrolmentFailed);
-			await this.#wake.sleep(enrolmentTickMs);
-		}
+	stop(): Promise<void> {
+		return this.#loop.stop();
 	}
 
 	async #round(lease: LeaderLease): Promise<void> {
@@ -71,7 +63,7 @@ export class EnrolmentKeeper {
 		if (groups.length === 0) return;
 		const spec = await this.deps.rules.spec();
 		for (const groupId of groups) {
-			if (this.#stopped || !(await this.#look(lease, groupId, spec))) return;
+			if (this.#loop.stopped || !(await this.#look(lease, groupId, spec))) return;
 		}
 	}
 

@@ -1,8 +1,8 @@
 import type { DynamicGroup } from '@ampora/policy';
 import type { Clock, GroupId } from '@ampora/runtime';
 import type { LeaderLease, SelectionWrite, SelectorRow, SelectorStore, SelectorWork } from '@ampora/store';
+import { LeaderLoop } from '../leader/leader_loop.js';
 import type { LeaseKeeper } from '../leader/lease_keeper.js';
-import { Wake } from '../ticker/wake.js';
 import { CompiledGroups, dueInSweep, dueOf, lookAt } from './look.js';
 
 export interface MembershipKeeperDeps {
@@ -31,31 +31,20 @@ const evaluationsAtOnce = 20_000;
  */
 export class MembershipKeeper {
 	readonly #compiled = new CompiledGroups();
-	readonly #wake: Wake;
-	#stopped = false;
-	#running: Promise<void> = Promise.resolve();
+	readonly #loop: LeaderLoop;
 
 	constructor(private readonly deps: MembershipKeeperDeps) {
-		this.#wake = new Wake(deps.clock);
+		const round = (lease: LeaderLease) => this.#round(lease);
+		this.#loop = new LeaderLoop({ leases: deps.leases, clock: deps.clock, round, restMs });
 	}
 
 	start(): void {
-		this.#running = this.#run();
+		this.#loop.start();
 	}
 
 	/** Finishes the look under way. */
-	async stop(): Promise<void> {
-		this.#stopped = true;
-		this.#wake.now();
-		await this.#running;
-	}
-
-	async #run(): Promise<void> {
-		while (!this.#stopped) {
-			const lease = this.deps.leases.current();
-			const waitMs = lease === null ? restMs : await this.#round(lease);
-			if (waitMs > 0) await this.#wake.sleep(waitMs);
-		}
+	stop(): Promise<void> {
+		return this.#loop.stop();
 	}
 
 	/** Answers how long nothing is expected to be to do, ms. */

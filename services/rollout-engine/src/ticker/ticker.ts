@@ -1,8 +1,8 @@
 import { backoffDelayMs, type Clock, type Random, type RolloutId } from '@ampora/runtime';
 import type { EngineStore, LeaderLease } from '@ampora/store';
+import { LeaderLoop } from '../leader/leader_loop.js';
 import type { LeaseKeeper } from '../leader/lease_keeper.js';
 import { type TickDeps, tickRollout } from './tick.js';
-import { Wake } from './wake.js';
 
 export interface TickerDeps extends TickDeps {
 	readonly store: EngineStore;
@@ -38,37 +38,26 @@ const failureBackoff = { baseMs: 1_000, maxMs: 60_000 };
 
 /** Ticks every rollout that has something to do, while this process leads. Level-triggered: hints only make it look sooner. */
 export class Ticker {
-	readonly #wake: Wake;
+	readonly #loop: LeaderLoop;
 	readonly #failures = new Map<RolloutId, { attempts: number; retryAtMs: number }>();
-	#stopped = false;
-	#running: Promise<void> = Promise.resolve();
 
 	constructor(private readonly deps: TickerDeps) {
-		this.#wake = new Wake(deps.clock);
+		const round = (lease: LeaderLease) => this.#round(lease);
+		this.#loop = new LeaderLoop({ leases: deps.leases, clock: deps.clock, round, restMs: lookEveryMs });
 	}
 
 	start(): void {
-		this.#running = this.#run();
+		this.#loop.start();
 	}
 
 	/** Look now. */
 	hint(): void {
-		this.#wake.now();
+		this.#loop.hint();
 	}
 
 	async stop(): Promise<void> {
-		this.#stopped = true;
-		this.#wake.now();
-		await this.#running;
+		await this.#loop.stop();
 		for (const aside of this.deps.asides) await aside.idle();
-	}
-
-	async #run(): Promise<void> {
-		while (!this.#stopped) {
-			const lease = this.deps.leases.current();
-			const waitMs = lease === null ? lookEveryMs : await this.#round(lease);
-			await this.#wake.sleep(waitMs);
-		}
 	}
 
 	/** One look at everything that is due; answers how long nothing is expected to be. */
@@ -96,7 +85,7 @@ export class Ticker {
 		let busy = false;
 		const work = async () => {
 			for (let rolloutId = queue.shift(); rolloutId !== undefined; rolloutId = queue.shift()) {
-				if (this.#stopped || this.deps.leases.current()?.epoch !== lease.epoch) return;
+				if (this.#loop.stopped || this.deps.leases.current()?.epoch !== lease.epoch) return;
 				if (await this.#tickOne(lease, rolloutId)) busy = true;
 			}
 		};
