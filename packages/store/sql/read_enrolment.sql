@@ -14,14 +14,7 @@ waiting as materialized (
 known as materialized (
 	select
 		a.id,
-		json_build_array(
-			a.group_id = $1,
-			a.gateway is not null, w.incarnation = a.gateway_incarnation and w.expires_at > now(), a.disconnect_reason,
-			extract(epoch from now() - a.disconnected_at) * 1000,
-			a.capabilities, a.healthy, a.health_flips, a.restarts,
-			a.proven_version, q.agent_id is not null,
-			s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch
-		) as facts,
+		agent_facts(a.group_id = $1, q.agent_id is not null, a, w, s) as facts,
 		coalesce(r.group_id = $1 and s.changed_at > a.enrolment_due_at, false) as placed
 	from agent a
 	join agent_group g on g.id = $1

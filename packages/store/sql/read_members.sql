@@ -9,14 +9,7 @@ select
 		a.description -> 'identifying' ->> (r.spec ->> 'spreadBy'),
 		a.description -> 'nonIdentifying' ->> (r.spec ->> 'spreadBy')
 	) as domain,
-	json_build_array(
-		true,
-		a.gateway is not null, g.incarnation = a.gateway_incarnation and g.expires_at > now(), a.disconnect_reason,
-		extract(epoch from now() - a.disconnected_at) * 1000,
-		a.capabilities, a.healthy, a.health_flips, a.restarts,
-		a.proven_version, q.agent_id is not null,
-		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch, s.offered_epoch
-	) as facts
+	agent_facts(true, q.agent_id is not null, a, g, s) as facts
 from rollout r
 join agent a on a.group_id = r.group_id and a.archived_at is null and (r.only_agents is null or a.id = any(r.only_agents))
 left join gateway g on g.id = a.gateway

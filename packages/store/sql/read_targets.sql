@@ -56,7 +56,7 @@ select
 	p.list,
 	t.agent_id as "agentId", t.rank, t.step, t.state, t.reason, t.error, t.reports, t.sick_before as "sickBefore",
 	t.previous_version as "previousVersion", t.seq, t.attempt, t.watch, t.back, t.wake_at as "wakeAt",
-	f.facts
+	agent_facts(a.id is not null and (a.group_id = r.group_id or r.rollback_of is not null), q.agent_id is not null, a, g, s) as facts
 from picked p
 join rollout_target t on t.rollout_id = $1 and t.agent_id = p.agent_id
 join rollout r on r.id = $1
@@ -64,13 +64,4 @@ left join agent a on a.id = t.agent_id
 left join gateway g on g.id = a.gateway
 left join assignment s on s.agent_id = t.agent_id
 left join quarantine q on q.agent_id = t.agent_id and q.version_id = r.version_id
-cross join lateral (
-	select json_build_array(
-		a.id is not null and (a.group_id = r.group_id or r.rollback_of is not null),
-		a.gateway is not null, g.incarnation = a.gateway_incarnation and g.expires_at > now(), a.disconnect_reason,
-		extract(epoch from now() - a.disconnected_at) * 1000,
-		a.capabilities, a.healthy, a.health_flips, a.restarts, a.proven_version, q.agent_id is not null,
-		s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch, s.offered_epoch
-	) as facts
-) f
 order by p.list, p.place, p.agent_id;

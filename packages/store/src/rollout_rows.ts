@@ -119,7 +119,7 @@ export function targetRow(target: Target) {
 	};
 }
 
-/** An agent as read_targets.sql and read_members.sql list it. */
+/** What `agent_facts` of the database lists. */
 export type FactsColumns = readonly [
 	inGroup: boolean,
 	connected: boolean,

@@ -54,7 +54,7 @@ const planColumns = {
 
 export function plansOn(db: Orm) {
 	return {
-		/** Every member of the group as a rollout of this version would find it now, with its failure domain by that attribute; the columns are those of `read_members.sql`. */
+		/** Every member of the group as a rollout of this version would find it now, with its failure domain by that attribute. */
 		async members(groupId: string, versionId: string, spreadBy: string | null): Promise<readonly PlannableMember[]> {
 			const { rows } = (await db.execute(sql`
 				select a.id as "agentId", a.instance_uid as key, coalesce(a.hostname, '') as hostname,
@@ -62,12 +62,7 @@ export function plansOn(db: Orm) {
 					coalesce(
 						a.description -> 'identifying' ->> ${spreadBy}::text, a.description -> 'nonIdentifying' ->> ${spreadBy}::text
 					) as domain,
-					json_build_array(
-						true, a.gateway is not null, g.incarnation = a.gateway_incarnation and g.expires_at > now(),
-						a.disconnect_reason, extract(epoch from now() - a.disconnected_at) * 1000,
-						a.capabilities, a.healthy, a.health_flips, a.restarts, a.proven_version, q.agent_id is not null,
-						s.seq, s.version_id, s.rollout_id, s.attempt, s.answer, s.answer_error, s.effective, a.session_epoch
-					) as facts
+					agent_facts(true, q.agent_id is not null, a, g, s) as facts
 				from agent a
 				left join gateway g on g.id = a.gateway
 				left join assignment s on s.agent_id = a.id
