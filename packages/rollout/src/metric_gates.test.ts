@@ -101,6 +101,17 @@ describe('a metric gate', () => {
 		expect(world.rollout).toMatchObject({ state: 'InProgress', currentStep: 1 });
 	});
 
+	it('goes on once begun, also when nobody of the step runs the version any more', () => {
+		const world = started({ gates: { 'disconnect-ratio': { thresholdPercent: 100 } } }, 2);
+		run(world, null, () => dueMetricGates(world.rollout).length > 0);
+		for (const agent of world.agents.values()) if (agent.assignment?.rolloutId != null) agent.session = 'lost';
+		run(world, null, () => world.count('Applied') === 0);
+		expect(world.rollout.state).toBe('InProgress');
+		run(world, 'fail');
+		expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['gate'] });
+		expect(world.rollout.evidence).toMatchObject([{ gate: 'metric:points', verdict: 'fire' }]);
+	});
+
 	it('looks anew after a resume', () => {
 		const world = started();
 		run(world, 'fail');

@@ -11,10 +11,12 @@ const bakeStage = -1;
 
 const gatesOf = ({ spec }: Pick<Rollout, 'spec'>): readonly MetricGateSpec[] => spec.metricGates ?? [];
 
-/** What is being watched now; null while no agent of the step runs the version yet. */
-function stageOf({ baking }: Pick<Rollout, 'baking'>, step: Step | null): number | null {
+/** What is being watched now; null while no agent of the step has come to run the version yet. Once begun it goes on, whoever drops out. */
+function stageOf({ baking, metricWatches }: Rollout, step: Step | null): number | null {
 	if (baking) return bakeStage;
-	return step !== null && step.counters.states.Applied > 0 ? step.index : null;
+	if (step === null) return null;
+	const begun = Object.values(metricWatches ?? {}).some(({ stage }) => stage === step.index);
+	return begun || step.counters.states.Applied > 0 ? step.index : null;
 }
 
 /** Agents that wait for their push: what the changed ones are compared with. */
