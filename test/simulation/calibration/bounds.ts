@@ -1,7 +1,7 @@
 // What the default gates promise, world by world, and how a number of runs is held against it.
 
 import type { Harm } from './fleet.js';
-import { type CalibrationRun, calibrationRun } from './run.js';
+import type { CalibrationRun } from './run.js';
 
 export interface Bound {
 	readonly agents: number;
@@ -67,19 +67,23 @@ export interface Measured extends Bound {
 	readonly seeds: readonly number[];
 }
 
-/** Runs seeds 1 to `runs(agents)` of every world, each once, and judges all bounds on it. */
-export function measure(of: readonly Bound[], runs: (agents: number) => number): readonly Measured[] {
-	const worlds = new Map<string, readonly CalibrationRun[]>();
-	return of.map((given) => {
-		const { agents, harm, event, percentMax } = given;
-		const key = `${agents} ${harm}`;
-		const ran =
-			worlds.get(key) ?? Array.from({ length: runs(agents) }, (_, index) => calibrationRun(agents, harm, index + 1));
-		worlds.set(key, ran);
-		const seeds = ran.filter(happened[event]).map(({ seed }) => seed);
-		const chance = chanceOfSoMany(seeds.length, ran.length, percentMax);
-		return { ...given, runs: ran.length, count: seeds.length, chance, seeds };
-	});
+/** What the runs of the bound's world say of it. */
+export function judge(bound: Bound, ran: readonly CalibrationRun[]): Measured {
+	const seeds = ran.filter(happened[bound.event]).map(({ seed }) => seed);
+	const chance = chanceOfSoMany(seeds.length, ran.length, bound.percentMax);
+	return { ...bound, runs: ran.length, count: seeds.length, chance, seeds };
+}
+
+/** Each world once, with all that is promised of it. */
+export function worldsOf(of: readonly Bound[]): readonly (readonly [Bound, ...Bound[]])[] {
+	const worlds = new Map<string, [Bound, ...Bound[]]>();
+	for (const one of of) {
+		const key = `${one.agents} ${one.harm}`;
+		const world = worlds.get(key);
+		if (world) world.push(one);
+		else worlds.set(key, [one]);
+	}
+	return [...worlds.values()];
 }
 
 /** Below this the runs speak against the bound. */

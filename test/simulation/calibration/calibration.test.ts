@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bounds, chanceOfSoMany, isBroken, measure, measuredText } from './bounds.js';
+import { bounds, chanceOfSoMany, isBroken, judge, measuredText, worldsOf } from './bounds.js';
 import { harms } from './fleet.js';
 import { calibrationRun } from './run.js';
 
@@ -7,7 +7,11 @@ import { calibrationRun } from './run.js';
 const runsOf = (agents: number): number => ({ 3: 100, 10: 60, 100: 12 })[agents] ?? 1;
 
 test('the default gates stop bad versions and leave good ones alone as often as promised', () => {
-	const measured = measure(bounds, runsOf);
+	const measured = worldsOf(bounds).flatMap((of) => {
+		const [{ agents, harm }] = of;
+		const ran = Array.from({ length: runsOf(agents) }, (_, index) => calibrationRun(agents, harm, index + 1));
+		return of.map((bound) => judge(bound, ran));
+	});
 	expect(measured).toHaveLength(19);
 	expect(measured.filter(isBroken).map(measuredText)).toEqual([]);
 });
