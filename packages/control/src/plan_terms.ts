@@ -15,6 +15,11 @@ export interface Terms {
 	readonly risks: readonly string[];
 }
 
+/** Without what a plan adds by itself: that is named as a risk. */
+export function askedOf({ strategy: { firstAgentAlone: _, ...strategy }, ...spec }: RolloutSpec): RolloutSpec {
+	return { ...spec, strategy };
+}
+
 export const digestOf = (terms: Terms): string => createHash('sha256').update(canonicalJson(terms)).digest('hex');
 
 /** What somebody agreed to. */
@@ -52,7 +57,7 @@ export function groundsChanged(before: Bound, { terms, lacking, nowMs }: Current
 	const changed = (what: string, a: unknown, b: unknown): readonly string[] => (isSame(a, b) ? [] : [what]);
 	return [
 		...changed('the selector of the group is another one', before.selector, terms.selector),
-		...changed('how it would be done has changed', before.spec, terms.spec),
+		...changed('how it would be done has changed', askedOf(before.spec), askedOf(terms.spec)),
 		...calendarChanges(before.calendar, terms.calendar, nowMs),
 		...newRisks.map((risk) => `a new risk: ${risk}`),
 		...newLacking.map((component) => `agents that lack ${component} have come`),

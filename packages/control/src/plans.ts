@@ -22,7 +22,7 @@ import { notFound, type Outcome, refuse } from './errors.js';
 import { tryQueries } from './metrics_server/try_queries.js';
 import { toSpec } from './new_rollout.js';
 import { type Risk, risksOf } from './plan_risks.js';
-import { type Bound, type Current, changesSince, digestOf, groundsChanged, type Terms } from './plan_terms.js';
+import { askedOf, type Bound, type Current, changesSince, digestOf, groundsChanged, type Terms } from './plan_terms.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
@@ -201,40 +201,54 @@ export async function boundBy(
 	return ok(approvedSpec(now));
 }
 
-/** Without what a plan adds by itself. */
-function askedOf({ strategy: { firstAgentAlone: _, ...strategy }, ...spec }: RolloutSpec): RolloutSpec {
-	return { ...spec, strategy };
-}
-
-/** What a rollout was created on, and what is so now; null: it is bound to nothing. */
-async function groundsOf(store: Repositories, { groupId, versionId, spec }: Rollout) {
-	const { approved, startAtMs, ...own } = spec;
-	if (!approved?.grounds) return null;
+/** What it would be created on now; null: its group or its version is gone. */
+async function groundsNow(store: Repositories, { groupId, versionId, spec }: Rollout): Promise<Grounds | null> {
+	const { approved: _, startAtMs, ...own } = spec;
 	const [group, version] = await Promise.all([
 		store.groups.find({ id: groupId }),
 		store.configurations.findVersion({ id: versionId }, false),
 	]);
 	if (group === null || version === null) return null;
 	const now = await makePlan(store, { group, version, spec: askedOf(own), startAtMs: null });
-	const untilMs = Math.max(approved.untilMs, (startAtMs ?? 0) + planLastsMs);
-	const before: Bound = { ...approved, ...approved.grounds, untilMs, spec: own };
-	return { before, now, rebound: { ...approvedSpec(now), ...(startAtMs !== undefined && { startAtMs }) } };
+	return { now, spec: { ...approvedSpec(now), ...(startAtMs !== undefined && { startAtMs }) } };
 }
+
+interface Grounds {
+	readonly now: Made;
+	/** That of the rollout, bound to what is so now. */
+	readonly spec: RolloutSpec;
+}
+
+/** What it was created on; null: it is bound to nothing. */
+function groundsBefore({ spec: { approved, startAtMs, ...spec } }: Rollout): Bound | null {
+	if (!approved?.grounds) return null;
+	return {
+		...approved,
+		...approved.grounds,
+		untilMs: Math.max(approved.untilMs, (startAtMs ?? 0) + planLastsMs),
+		spec,
+	};
+}
+
+/** Whom it is for had still to come when it was made: what it starts on is looked at when it does. */
+const isUnbound = ({ spec: { approved } }: Rollout): boolean => approved === undefined;
 
 /**
  * Before a rollout is started by hand: does what it was created on still hold? The engine looks again at how many agents there are and
- * at the time. `replan` binds it to what is so now.
+ * at the time. `replan` binds it to what is so now, and so is one bound that is bound to nothing yet.
  */
 export async function boundAtStart(store: Repositories, rollout: Rollout, replan: boolean): Outcome<null> {
-	const grounds = await groundsOf(store, rollout);
+	const before = groundsBefore(rollout);
+	const grounds = before === null && !isUnbound(rollout) ? null : await groundsNow(store, rollout);
 	if (grounds === null) return ok(null);
 	const { id } = rollout;
-	const changes = changesSince(grounds.before, currentOf(grounds.now));
+	const changes = before === null ? [] : changesSince(before, currentOf(grounds.now));
 	if (changes.length > 0 && !replan) {
 		const message = `what rollout ${id} was created on does not hold any more: ${changes.join('; ')}`;
 		return refuse('plan-void', message, { details: { rollout: id, changes } });
 	}
-	if (!replan || (await store.rollouts.rebind(id, grounds.rebound))) return ok(null);
+	if (before !== null && !replan) return ok(null);
+	if (await store.rollouts.rebind(id, grounds.spec)) return ok(null);
 	const message = `start: rollout ${id} cannot be bound to what is so now while another command on it is undecided`;
 	const action = 'Ask again when that command is decided, which takes a moment while an engine leads.';
 	return refuse('command-refused', message, { details: { rollout: id, command: 'start', reason: 'busy' }, action });
@@ -243,8 +257,9 @@ export async function boundAtStart(store: Repositories, rollout: Rollout, replan
 /** Before a rollout starts by itself: what of its grounds does not hold any more, as far as the rollout core cannot see it. */
 export const startChecks = (store: Repositories) => ({
 	async changesAtStart(rollout: Rollout): Promise<readonly string[]> {
-		const grounds = await groundsOf(store, rollout);
-		return grounds === null ? [] : groundsChanged(grounds.before, currentOf(grounds.now));
+		const before = groundsBefore(rollout);
+		const grounds = before === null ? null : await groundsNow(store, rollout);
+		return before === null || grounds === null ? [] : groundsChanged(before, currentOf(grounds.now));
 	},
 });
 

@@ -1,6 +1,7 @@
 // What a rollout would do, over REST on a real database, and how its start is bound to that.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
+import { reachedAt } from './rollout_story.js';
+import { type ApiStage, apiStage, type Loose } from './stage.js';
 
 let stage: ApiStage;
 let agents: string[];
@@ -22,16 +23,10 @@ async function join(count: number): Promise<string[]> {
 	return ids;
 }
 
-const opamp = (host: string) =>
-	goodYaml.replace(
-		'service:\n',
-		`extensions:\n  opamp: {server: {ws: {endpoint: "wss://${host}/v1/opamp"}}}\nservice:\n  extensions: [opamp]\n`,
-	);
-
 beforeAll(async () => {
 	stage = await apiStage();
 	await stage.must('createConfiguration', { body: { name: 'edge' } });
-	const texts = [opamp('a'), opamp('a').replace('exporters:\n  nop:', 'exporters:\n  nop: {}'), opamp('b')];
+	const texts = [reachedAt('a'), reachedAt('a').replace('exporters:\n  nop:', 'exporters:\n  nop: {}'), reachedAt('b')];
 	for (const [index, yaml] of texts.entries()) {
 		const params = { configuration: 'edge' };
 		await stage.must('createVersion', { params, body: { yaml } });
@@ -142,7 +137,6 @@ test('what a rollout was created on is looked at again when it is started by han
 	expect(refused).toMatchObject({ status: 409, body: { code: 'plan-void' } });
 	expect(refused.body.details.changes).toEqual([
 		'71 agents are to be pushed, 51 were when it was planned',
-		'how it would be done has changed',
 		'a new risk: management-path',
 		'a new risk: gates-advisory',
 	]);

@@ -20,6 +20,13 @@ export const quick = {
 
 export const withComment = (text: string): string => `# ${text}\n${goodYaml}`;
 
+/** A configuration whose agents find to their server by this address. */
+export const reachedAt = (host: string): string =>
+	goodYaml.replace(
+		'service:\n',
+		`extensions:\n  opamp: {server: {ws: {endpoint: "wss://${host}/v1/opamp"}}}\nservice:\n  extensions: [opamp]\n`,
+	);
+
 export const ended = ({ state }: Loose): boolean =>
 	['Completed', 'RolledBack', 'Aborted', 'Failed', 'Cancelled', 'Superseded', 'Rejected'].includes(state);
 

@@ -1,6 +1,6 @@
 // What is looked at again when a rollout starts, by hand and by itself, over REST with a deciding engine.
 import { expect, test } from 'vitest';
-import { ended, useDecidingStage, withComment } from './rollout_story.js';
+import { ended, reachedAt, useDecidingStage, withComment } from './rollout_story.js';
 import type { Loose } from './stage.js';
 
 const on = useDecidingStage();
@@ -51,6 +51,85 @@ test('one that was queued starts on what it was created on, or is rejected with 
 	const fourth = await create(name, 'fourth', { queue: true });
 	await on.stage.must('startRollout', { params: { rollout: third.id } });
 	expect(await until(fourth.id, ended)).toMatchObject({ state: 'Completed' });
+});
+
+/** Assigns `version` of the group's configuration, as if somebody had given it to them. */
+const assign = (agents: readonly string[], name: string, number: number) =>
+	on.stage.database.sql.query(
+		`update assignment set version_id = v.id from configuration_version v join configuration c on c.id = v.configuration_id
+		where agent_id = any($1::uuid[]) and c.name = $2 and v.number = $3`,
+		[agents, name, number],
+	);
+
+test('one that was queued starts when the one before it has changed the way to the server already', async () => {
+	const { name, agents } = await group(4);
+	await until((await create(name, 'first')).id, ended);
+	const second = await create(name, '', { config: reachedAt('b'), start: 'manual' });
+	const third = await create(name, '', { config: `# third\n${reachedAt('b')}`, queue: true });
+	const created = await on.stage.must('getRollout', { params: { rollout: third.id } });
+	expect(created.plan.risks).toContain('management-path');
+	await assign(agents, name, 2);
+	await on.stage.must('cancelRollout', { params: { rollout: second.id }, body: {} });
+	expect(await until(third.id, ({ state }) => state !== 'Queued')).toMatchObject({ state: 'InProgress' });
+	await on.stage.must('abortRollout', { params: { rollout: third.id }, body: {} });
+});
+
+test('one that was queued is rejected when it would change the way to the server now', async () => {
+	const { name, agents } = await group(4);
+	await until((await create(name, 'first')).id, ended);
+	const second = await create(name, '', { config: reachedAt('b'), start: 'manual' });
+	const third = await create(name, 'third', { queue: true });
+	await assign(agents, name, 2);
+	await on.stage.must('cancelRollout', { params: { rollout: second.id }, body: {} });
+	const gone = await until(third.id, ended);
+	expect(gone.state).toBe('Rejected');
+	expect(gone.headline).toContain('a new risk: management-path');
+});
+
+test('one that a changed selector made is planned when it is started, and begins with one agent where it has to', async () => {
+	const before = await group(12);
+	await until((await create(before.name, '', { config: reachedAt('a') })).id, ended);
+	await on.stage.must('removeGroupAgents', { params: { group: before.name }, body: { agents: before.agents } });
+	const name = `into-${before.name}`;
+	await on.stage.must('createGroup', { body: { name } });
+	await on.stage.must('createConfiguration', { body: { name } });
+	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: reachedAt('b') } });
+	await on.stage.must('publishVersion', { params: { configuration: name, number: 1 } });
+	const params = { group: name };
+	await on.stage.must('updateGroup', { params, body: { defaultVersion: `${name}@1` } });
+	const { sql } = on.stage.database;
+	const held = JSON.stringify({ identifying: {}, nonIdentifying: { held: name } });
+	await sql.query('update agent set description = $2 where id = any($1::uuid[])', [before.agents, held]);
+	const selector = `agent.attributes.held == "${name}"`;
+	const { planned, group: into } = await on.stage.must('updateGroup', { params, body: { selector } });
+	const made = { params: { rollout: planned[0].rollout } };
+	expect((await on.stage.must('getRollout', made)).plan).toBeNull();
+	await sql.query('update agent set group_id = $2 where id = any($1::uuid[])', [before.agents, into.id]);
+
+	await on.stage.must('startRollout', made);
+	const started = await until(made.params.rollout, ({ state }) => state === 'InProgress');
+	expect(started.plan).toMatchObject({ eligible: 12, risks: expect.arrayContaining(['management-path']) });
+	expect(started.steps[0]).toMatchObject({ name: 'first-agent' });
+	const { items } = await on.stage.must('listRolloutTargets', { ...made, query: { limit: 50 } });
+	expect(items.filter(({ step }: Loose) => step !== null)).toHaveLength(1);
+	await on.stage.must('abortRollout', { ...made, body: {} });
+});
+
+test('one that a changed selector made is bound by its start', async () => {
+	const { name, agents } = await group(12);
+	const made = await create(name, 'first', { start: 'manual' });
+	const unbound = "update rollout set spec = spec - 'approved' where id = $1";
+	await on.stage.database.sql.query(unbound, [made.id]);
+	await on.stage.must('updateGroup', { params: { group: name }, body: { protected: true } });
+	const params = { rollout: made.id };
+	const refused = await on.stage.call('startRollout', { params, body: {} });
+	expect(refused.body).toMatchObject({ code: 'command-refused', details: { reason: 'protected-group' } });
+	expect((await on.stage.must('getRollout', { params })).plan).toMatchObject({ eligible: agents.length });
+	await on.stage.must('updateGroup', { params: { group: name }, body: { protected: false } });
+	await on.stage.must('createFreeze', { body: freeze(`of ${name}`, [name]) });
+	const changed = await on.stage.call('startRollout', { params, body: {} });
+	expect(changed.body).toMatchObject({ code: 'plan-void' });
+	await on.stage.must('cancelRollout', { params, body: {} });
 });
 
 test('one with a time is rejected when the group is found by other means by then', async () => {
