@@ -63,7 +63,7 @@ function settleFill(draft: Draft, index: number): void {
 	// Joiners come last, so that nobody eligible hides behind one; a page on which nobody could be placed is all sick.
 	const blocked =
 		loaded.length > 0 && (left.length === loaded.length || left.some((target) => isJoiner(draft, target)));
-	const open = unseen > 0 && !blocked;
+	const open = unseen > 0 && (!blocked || draft.returned);
 	if (step.phase === 'pushing') {
 		const exhausted = missing(step) > 0 && !open;
 		if (exhausted !== step.exhausted) draft.putStep({ ...step, exhausted });
@@ -170,7 +170,7 @@ function wouldBeFirst(draft: Draft, target: Target): boolean {
 }
 
 /** Its place is free again: the step is topped up. */
-function reopen(draft: Draft, index: number | null): void {
+export function reopen(draft: Draft, index: number | null): void {
 	const step = index === null ? null : draft.step(index);
 	if (step === null || step.phase !== 'pushing' || index !== draft.rollout.currentStep) return;
 	draft.putStep({ ...step, exhausted: false });

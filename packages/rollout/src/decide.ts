@@ -1,5 +1,5 @@
 import { assert } from '@ampora/runtime';
-import { admitTargets, fillStep } from './admit.js';
+import { admitTargets, fillStep, reopen } from './admit.js';
 import { calendarNow, settleCalendar } from './calendar.js';
 import { advanceClocks, settleHold, type Tick } from './clocks.js';
 import { runCommands } from './commands.js';
@@ -16,7 +16,7 @@ import { tickEveryMs } from './needs.js';
 import { restoreFailed, runRollback } from './rollback.js';
 import { planJoiners, startWaiting } from './start.js';
 import { runSteps } from './steps.js';
-import { inFlightOf } from './tally.js';
+import { inFlightOf, placedOf } from './tally.js';
 import { hasEnded } from './transitions.js';
 import { nextWake, waitsFor } from './wake.js';
 
@@ -90,7 +90,10 @@ function foldFacts(draft: Draft, tick: Tick): void {
 		if (folded.withdraw) draft.withdraw.push(target.agentId);
 		if (folded.quarantine !== null) draft.quarantine.push({ agentId: target.agentId, reason: folded.quarantine });
 		if (countsMore(target, folded.target)) latchGates(draft);
+		if (target.state === 'Deferred' && folded.target.state === 'Pending') draft.returned = true;
 	}
+	// While nobody has the version, no step is over for lack of candidates: it would spend the canaries on nothing.
+	if (draft.returned && placedOf(draft.steps) === 0) reopen(draft, draft.rollout.currentStep);
 }
 
 const countsMore = (before: Target, after: Target): boolean =>

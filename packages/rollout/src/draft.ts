@@ -28,6 +28,8 @@ export class Draft {
 	withdrawUnsent = false;
 	/** There is more to do at once: the next decision need not wait. */
 	more = false;
+	/** Somebody who was deferred is back: a candidate that is on no page of this decision. */
+	returned = false;
 	/** An agent changed state, or a step began. */
 	progressed = false;
 	/** Something changed besides the clocks. */

@@ -105,6 +105,20 @@ describe('steps', () => {
 		expect(world.targetOf(joiner)).toMatchObject({ step: 1, state: 'Applied' });
 	});
 
+	it('are not gone through empty when everybody comes back at once behind a late joiner', () => {
+		const world = new RolloutWorld({ strategy: canary([10, minute], [100, minute]), maxDeferredPercent: 100 });
+		world.addAgents(10, { session: 'lost' });
+		world.start();
+		world.pass(2);
+		const joiner = world.addAgent();
+		world.pass(5);
+		expect(world.steps.get(0)).toMatchObject({ phase: 'pushing', exhausted: true });
+		for (const agent of world.agents.values()) agent.session = 'live';
+		world.passUntil(({ rollout }) => rollout.currentStep === 1);
+		expect([...world.targets.values()].filter(({ step }) => step === 0)).toMatchObject([{ state: 'Applied' }]);
+		expect(world.targetOf(joiner).step).not.toBe(0);
+	});
+
 	it('that are the last wait for those who come back late', () => {
 		const world = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited' });
 		world.addAgents(9);

@@ -92,6 +92,8 @@ export interface Said {
 	readonly process: number;
 	/** Said on another connection than the one the offer came on. */
 	readonly elsewhere: boolean;
+	/** Said under a uid that nobody knows yet: whoever hears it may take it for another agent. */
+	readonly unknown: boolean;
 }
 
 /** What checkers may look at beside the observation. */

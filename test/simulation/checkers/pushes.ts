@@ -69,7 +69,9 @@ export const firstAgent = (): Check => {
 		const target = before && db.rollout(row.rolloutId)?.targets.get(before.agentId)?.target;
 		// One that reports no status never says so: its effective config does.
 		const shown = target?.reports.configStatus === false && target.state === 'Applied';
-		if (before === undefined || before.agentId === seen.agentId) {
+		// Somebody gave it something else before it answered: another one is the first now.
+		const replaced = target?.state === 'Skipped';
+		if (before === undefined || before.agentId === seen.agentId || replaced) {
 			// It is handed the version whenever it comes back, for nobody can tell that it has it.
 			if (shown) passed.add(row.rolloutId);
 			first.set(row.rolloutId, { agentId: seen.agentId, sessionEpoch, applied: false });

@@ -480,22 +480,16 @@ export const R16 = (): Check => {
 		readonly seq: number;
 		readonly status: 'applied' | 'failed';
 		readonly sequenceNum: number;
+		readonly elsewhere: boolean;
 	}
 	const said = new Map<AgentId, Open[]>();
 	const processes = new Map<AgentId, number>();
 	return (seen, { db }) => {
 		if (seen.kind === 'answered') {
 			const { agentId, said: it } = seen;
+			if (it.unknown) return null;
 			if (processes.get(agentId) !== it.process) said.delete(agentId);
 			processes.set(agentId, it.process);
-			// Told on another connection than the one that brought it, about what is not wanted any more: nobody can know of what it speaks.
-			if (it.elsewhere && db.assignment(agentId)?.seq !== it.seq) {
-				said.set(
-					agentId,
-					(said.get(agentId) ?? []).filter(({ seq }) => seq !== it.seq),
-				);
-				return null;
-			}
 			const open = said.get(agentId) ?? [];
 			said.set(agentId, open);
 			open.push(it);
@@ -513,6 +507,8 @@ export const R16 = (): Check => {
 				open.filter(({ sequenceNum }) => sequenceNum > known),
 			);
 			for (const answer of due) {
+				// Told on another connection than the one that brought it, about what is not wanted any more: nobody can know of what it speaks.
+				if (answer.elsewhere && db.assignment(agentId)?.seq !== answer.seq) continue;
 				const has = storedAnswer(agentId, answer.seq);
 				if (has !== null && (rank[has] ?? 0) < (rank[answer.status] ?? 0))
 					return `${answer.status} to seq ${answer.seq} (message ${answer.sequenceNum}) is stored as ${has}`;

@@ -70,6 +70,8 @@ export class World {
 	/** The last offer each agent read, by hash. */
 	readonly #read = new Map<AgentId, Map<string, Written>>();
 	readonly #agentIds = new Map<string, AgentId>();
+	/** Whom each was taken for when it last read an offer, by its index: under a new uid it is nobody at first. */
+	readonly #readers = new Map<number, AgentId>();
 	#connections = 0;
 	#faultsRun = false;
 	#calmSinceMs: number | null = 0;
@@ -376,14 +378,16 @@ export class World {
 		this.trace.line(`agent ${agent.index} read seq ${offer.seq}`);
 		const read = this.#read.get(agentId) ?? new Map<string, Written>();
 		this.#read.set(agentId, read);
+		this.#readers.set(agent.index, agentId);
 		read.set(hash, offer);
 		this.observe({ kind: 'delivered', agentId, offer });
 	}
 
 	#sent(agent: SimAgent, frame: Frame): void {
-		const agentId = this.agentId(agent);
+		const known = this.agentId(agent);
+		const agentId = known ?? this.#readers.get(agent.index);
 		const message = decodeAgentToServer(messageOf(frame), defaultMessageLimits);
-		if (agentId === null || !message.ok) return;
+		if (agentId === undefined || !message.ok) return;
 		const { sequenceNum, report } = message.value;
 		const status = report.remoteConfigStatus;
 		this.trace.line(`agent ${agent.index} says ${sequenceNum} ${status?.status ?? ''}`);
@@ -394,6 +398,7 @@ export class World {
 		const said = {
 			...{ hash, status: status.status, seq: read.seq, sequenceNum: Number(sequenceNum), process: agent.process },
 			elsewhere: read.connection !== agent.connection,
+			unknown: known === null,
 		};
 		this.observe({ kind: 'answered', agentId, said });
 	}
