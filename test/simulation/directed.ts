@@ -6,6 +6,7 @@ import type { FleetEvent } from '../support/fleet/ledger.js';
 import type { Outcome } from '../support/fleet/outcome.js';
 import type { Handed, Place } from '../support/judgements.js';
 import type { AssignmentRow } from './checkers/database_view.js';
+import type { MetricPlan } from './world/metric_plan.js';
 import type { WorldPlan } from './world/plan.js';
 import { World } from './world/world.js';
 
@@ -22,6 +23,8 @@ export interface Directions {
 	readonly zone?: (index: number) => string;
 	/** Attributes that identify agents. */
 	readonly identity?: readonly string[];
+	/** Metric gates, and what their server says. */
+	readonly metrics?: MetricPlan;
 	/** A safety check that is left out; the invariants are not watched then. */
 	readonly flaws?: Flaws;
 }
@@ -65,9 +68,10 @@ export class Directed {
 		asleep = {},
 		zone,
 		identity = [],
+		metrics,
 		flaws,
 	}: Directions): Promise<Directed> {
-		const own = { ...calmSpec, ...spec };
+		const own = { ...calmSpec, ...(metrics && { metricGates: metrics.gates }), ...spec };
 		const rollout = { spec: own, startMs: 0, rollbackToBaseline: false, start: 'now' } as const;
 		const plan: WorldPlan = {
 			...{ seed: 1, gateways: 2, engines: 2, leaseTtlMs: 3_000, gatewayTtlMs: 5_000, baseline: true, secondGroup },
@@ -89,6 +93,7 @@ export class Directed {
 			},
 			identity: { attributes: identity, rebornEveryMs: Number.POSITIVE_INFINITY, unheard: 0 },
 			...{ commandEveryMs: Number.POSITIVE_INFINITY, nervous: 0 },
+			...(metrics && { metrics }),
 		};
 		const directed = new Directed(new World(plan, { keepLines: 400, ...(flaws && { flaws, unwatched: true }) }));
 		await directed.world.prepare();

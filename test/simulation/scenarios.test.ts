@@ -1,7 +1,8 @@
 // What a rollout has to survive, by name, with the real engine, gateways and dispatch. Every invariant is checked throughout.
-import type { Strategy } from '@ampora/rollout';
+import { resolveSpec, type Strategy } from '@ampora/rollout';
 import { expect, test } from 'vitest';
 import { Directed } from './directed.js';
+import { labelOf } from './world/metric_plan.js';
 
 const firstAlone: Strategy = {
 	...{ kind: 'percentage', percentages: [50, 100], advance: 'auto', dwellMs: 4_000 },
@@ -287,5 +288,34 @@ test('a first agent that takes a new way to its server and never shows it stops 
 	await on.world.runFor(30_000);
 	expect(on.rollout(id).pauseReasons).toEqual(['inconclusive']);
 	expect(on.count(id, 'Applied')).toBe(1);
+	on.expectSound();
+});
+
+test.each(['pause', 'rollback'] as const)('a metric gate that fires while somebody paused: %s', async (onGate) => {
+	const [points] =
+		resolveSpec({
+			seed: 'directed',
+			metricGates: [
+				{
+					...{ name: 'points', query: 'avg(points_id * $changed)', op: '>=', value: 0.9 },
+					...{ intervalMs: 2_000, initialDelayMs: 0, ingestionLagMs: 500, joinLabel: labelOf('points') },
+				},
+			],
+		}).metricGates ?? [];
+	if (points === undefined) throw new Error('there is one gate');
+	const on = await Directed.set({
+		agents: 8,
+		spec: { onGate },
+		metrics: { gates: [points], says: { points: 'bad-later' }, awayEveryMs: Number.POSITIVE_INFINITY },
+	});
+	const id = await on.begin();
+	await on.until('the first step applied', () => on.count(id, 'Applied') === 2);
+	expect(on.rollout(id).evidence).toEqual([]);
+	await on.ask(id, { kind: 'pause' });
+	await on.untilState(id, 'Paused', 5);
+	if (onGate === 'rollback') await on.untilState(id, 'RolledBack');
+	else await on.until('the gate fires', () => on.rollout(id).pauseReasons.includes('gate'));
+	await on.world.runFor(60_000);
+	expect(on.rollout(id).evidence).toMatchObject([{ gate: 'metric:points', verdict: 'fire' }]);
 	on.expectSound();
 });

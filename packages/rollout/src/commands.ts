@@ -112,8 +112,7 @@ function resume(draft: Draft, command: Command, by: string): Refusal {
 	}
 	const accepted = acceptShown(draft, reasons);
 	restartDwell(draft);
-	// What was shown is accepted, or was asked while something else was wrong: metric gates look anew.
-	if (draft.rollout.metricWatches !== undefined) draft.patch({ metricWatches: {} });
+	lookAnew(draft);
 	lift(draft, reasons, accepted.length === 0 ? by : `${by}; accepted ${accepted.join('; ')}`);
 	return null;
 }
@@ -150,6 +149,11 @@ function acceptGates(draft: Draft, gates: readonly GateName[]): void {
 function acceptUnproven(draft: Draft): void {
 	const step = draft.current;
 	if (step !== null) draft.putStep({ ...step, unprovenAccepted: true });
+}
+
+/** What was shown is accepted, or was asked while something else was wrong: metric gates begin again. */
+function lookAnew(draft: Draft): void {
+	if (draft.rollout.metricWatches !== undefined) draft.patch({ metricWatches: {} });
 }
 
 function restartDwell(draft: Draft): void {
@@ -204,6 +208,7 @@ function proceed(draft: Draft): void {
 	if (draft.rollout.state === 'Paused') {
 		const evidence = draft.rollout.evidence.filter(({ verdict }) => verdict === 'fire');
 		draft.patch({ evidence });
+		lookAnew(draft);
 		lift(draft, ['inconclusive'], 'advanced by force');
 	}
 	if (draft.rollout.baking) {

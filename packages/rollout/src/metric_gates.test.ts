@@ -30,19 +30,31 @@ function started(input: Partial<SpecInput> = {}, agents = 10): RolloutWorld {
 	return world;
 }
 
+/** One second on, what was due before answered; how much that was. */
+function passAnswered(world: RolloutWorld, verdict: MetricVerdict | null): number {
+	const due = dueMetricGates(world.rollout);
+	world.metricResults =
+		verdict === null
+			? []
+			: due.map((ask) => ({ gate: ask.gate, stage: ask.stage, dueMs: ask.dueMs, verdict, text: `said ${verdict}` }));
+	world.pass(1);
+	return due.length;
+}
+
 /** Goes on second by second, answering what is due, until it stands still or `until` says so. */
 function run(world: RolloutWorld, verdict: MetricVerdict | null, until: () => boolean = () => false): number {
 	let asked = 0;
 	for (let second = 0; second < 1_800 && !until(); second += 1) {
-		const due = dueMetricGates(world.rollout);
-		asked += due.length;
-		world.metricResults =
-			verdict === null
-				? []
-				: due.map((ask) => ({ gate: ask.gate, stage: ask.stage, dueMs: ask.dueMs, verdict, text: `said ${verdict}` }));
-		world.pass(1);
+		asked += passAnswered(world, verdict);
 		if (world.rollout.endedAtMs !== null || world.rollout.state === 'Paused') break;
 	}
+	return asked;
+}
+
+/** Goes on for so many seconds, whatever state it is in. */
+function runOn(world: RolloutWorld, verdict: MetricVerdict | null, seconds: number): number {
+	let asked = 0;
+	for (let second = 0; second < seconds; second += 1) asked += passAnswered(world, verdict);
 	return asked;
 }
 
@@ -89,7 +101,9 @@ describe('a metric gate', () => {
 		const world = started({ onGate: 'rollback' });
 		expect(run(world, verdict)).toBe(asked);
 		expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'] });
-		expect(dueMetricGates(world.rollout)).toEqual([]);
+		const { evidence } = world.rollout;
+		expect(runOn(world, verdict, 120)).toBeGreaterThan(0);
+		expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'], evidence });
 	});
 
 	it('asks nothing about a step that is over', () => {
@@ -119,6 +133,130 @@ describe('a metric gate', () => {
 		world.pass(1);
 		run(world, 'pass');
 		expect(world.rollout.state).toBe('Completed');
+	});
+
+	describe('while paused', () => {
+		const closed = (world: RolloutWorld, untilMs: number) => {
+			const freezes = [{ name: 'launch', reason: 'a launch', fromMs: 0, untilMs }];
+			world.environment = { ...world.environment, calendar: { windows: [], freezes } };
+		};
+		/** Half of the agents run the version, and the gate has been asked for the first time. */
+		const begun = (input: Partial<SpecInput> = {}): RolloutWorld => {
+			const world = started(input);
+			run(world, null, () => dueMetricGates(world.rollout).length > 0);
+			expect(world.rollout.state).toBe('InProgress');
+			return world;
+		};
+		const fired = (world: RolloutWorld) =>
+			world.decisions.flatMap(({ events }) => events).filter(({ kind }) => kind === 'gate-fired');
+
+		it('adds its reason, once, and is asked no more until somebody resumes', () => {
+			const world = begun();
+			world.ask('pause');
+			world.settle();
+			expect(runOn(world, 'fail', 600)).toBe(1);
+			expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['manual', 'gate'] });
+			expect(world.rollout.evidence).toMatchObject([{ gate: 'metric:points', verdict: 'fire' }]);
+			expect(fired(world)).toHaveLength(1);
+			world.ask('resume', { reasons: ['manual'] });
+			world.settle();
+			expect(runOn(world, 'fail', 600)).toBe(0);
+			world.ask('resume');
+			world.settle();
+			run(world, 'fail');
+			expect(fired(world)).toHaveLength(2);
+			expect(world.rollout.pauseReasons).toEqual(['gate']);
+		});
+
+		it('begins with the agents that come to run the version only then', () => {
+			const world = started();
+			run(world, null, () => world.count('Applying') === 5 || world.offers.length === 5);
+			world.ask('pause');
+			world.settle();
+			expect(runOn(world, 'fail', 300)).toBe(1);
+			expect(world.rollout.pauseReasons).toEqual(['manual', 'gate']);
+		});
+
+		it('takes the version back outside the window, where it is to', () => {
+			const world = begun({ onGate: 'rollback' });
+			closed(world, world.nowMs + 36_000_000);
+			runOn(world, null, 2);
+			expect(world.rollout.pauseReasons).toEqual(['freeze']);
+			runOn(world, 'fail', 120);
+			expect(world.rollout.state).toBe('RolledBack');
+		});
+
+		it.each(['inconclusive', 'error'] as const)(
+			'that %s stops it when the window opens, unless it passed since',
+			(verdict) => {
+				for (const passes of [false, true]) {
+					const world = begun();
+					closed(world, world.nowMs + 600_000);
+					runOn(world, verdict, 500);
+					expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['freeze'], evidence: [] });
+					const offers = world.offers.length;
+					runOn(world, passes ? 'pass' : null, 110);
+					if (passes) {
+						expect(world.rollout.state).toBe('InProgress');
+						continue;
+					}
+					expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'] });
+					expect(world.rollout.evidence).toMatchObject([{ gate: 'metric:points', verdict: 'inconclusive' }]);
+					expect(world.offers.length).toBe(offers);
+				}
+			},
+		);
+
+		it('is not asked while our own side cannot hear, nor on the way back', () => {
+			const world = begun();
+			world.ask('pause');
+			world.settle();
+			const { environment } = world;
+			world.environment = {
+				...environment,
+				unheardGateways: [{ gateway: 'gw-2', why: 'cut off', sinceMs: world.nowMs, agents: 3 }],
+			};
+			runOn(world, null, 1);
+			expect(runOn(world, 'fail', 300)).toBe(0);
+			world.environment = environment;
+			for (const agent of world.agents.values()) agent.behaviour = keepsSilent;
+			for (const kind of ['rollback', 'pause'] as const) {
+				world.ask(kind);
+				world.settle();
+			}
+			expect(world.rollout).toMatchObject({ state: 'Paused', rollingBack: true });
+			expect(runOn(world, 'fail', 300)).toBe(0);
+			expect(world.rollout.evidence).toEqual([]);
+		});
+
+		it('a bake that is ended by force ends, whatever nobody could tell', () => {
+			const world = started();
+			run(world, 'pass', () => world.rollout.baking);
+			run(world, 'error');
+			expect(world.rollout).toMatchObject({ state: 'Paused', pauseReasons: ['inconclusive'], baking: true });
+			world.ask('advance', { force: true, reason: 'the server is down' });
+			runOn(world, 'error', 3);
+			expect(world.rollout.state).toBe('Completed');
+		});
+	});
+
+	it('closes the tail', () => {
+		const world = new RolloutWorld({
+			...{ strategy, metricGates: [gate], maxInFlight: 'unlimited', maxDeferredPercent: 100, deferForMs: 7_200_000 },
+		});
+		world.addAgents(8);
+		const late = world.addAgents(2, { session: 'goodbye' });
+		world.ask('start');
+		run(world, 'pass');
+		expect(world.rollout.state).toBe('Completed');
+		expect(runOn(world, 'error', 600)).toBeGreaterThan(5);
+		expect(world.rollout.tailUntilMs).not.toBeNull();
+		runOn(world, 'fail', 120);
+		expect(world.rollout).toMatchObject({ state: 'Completed', tailUntilMs: null });
+		expect(world.rollout.evidence).toMatchObject([{ gate: 'metric:points', verdict: 'fire' }]);
+		for (const agent of late) agent.session = 'live';
+		expect(runOn(world, 'fail', 120)).toBe(0);
+		expect(world.offers.length).toBe(8);
 	});
 
 	it('that compares with the others is not applicable when nobody waits any more', () => {

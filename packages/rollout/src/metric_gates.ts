@@ -30,13 +30,22 @@ export interface MetricAsk extends Pick<MetricResult, 'gate' | 'stage' | 'dueMs'
 	readonly step: number;
 }
 
-/** What the metrics server is to be asked now; nothing while paused, while our own side cannot hear (R12), or about a step that is over. */
+/** Like every gate they are judged while paused and in the tail as well. A way back asks no metrics server. */
+const isJudging = ({ state, rollingBack, tailUntilMs }: Rollout): boolean =>
+	!rollingBack && (state === 'InProgress' || state === 'Paused' || tailUntilMs !== null);
+
+/** What fired stays fired until somebody resumes: nothing that is said after that changes it. */
+const hasFired = ({ evidence }: Rollout, { name }: MetricGateSpec): boolean =>
+	evidence.some(({ gate, verdict }) => gate === `metric:${name}` && verdict === 'fire');
+
+/** What the metrics server is to be asked now; nothing while our own side cannot hear (R12), or about a step that is over. */
 export function dueMetricGates(rollout: Rollout): readonly MetricAsk[] {
-	if (rollout.state !== 'InProgress' || isHeld(rollout)) return [];
+	if (!isJudging(rollout) || isHeld(rollout)) return [];
 	const now = rollout.baking ? bakeStage : rollout.currentStep;
 	return gatesOf(rollout).flatMap((spec) => {
 		const watch = rollout.metricWatches?.[spec.name];
 		if (watch?.stage !== now || watch.notApplicable || watch.dueMs > rollout.observedMs) return [];
+		if (hasFired(rollout, spec)) return [];
 		const { stage, dueMs } = watch;
 		return [{ gate: spec.name, stage, dueMs, spec, step: (rollout.currentStep ?? 0) + 1 }];
 	});
@@ -57,31 +66,39 @@ const startWatch = (spec: MetricGateSpec, stage: number, observedMs: number): Me
 /** Counts the verdicts handed in, and acts on what is past its limit: a failure like any gate, everything else by a pause. */
 export function judgeMetrics(draft: Draft, { held }: Tick): void {
 	const stage = stageOf(draft.rollout, draft.current);
-	if (draft.rollout.state !== 'InProgress' || held || stage === null) return;
-	const lacking = gatesOf(draft.rollout).flatMap((spec) => judgeMetric(draft, spec, stage));
+	if (!isJudging(draft.rollout) || held || stage === null) return;
+	for (const spec of gatesOf(draft.rollout)) judgeMetric(draft, spec, stage);
+	// What nobody could tell while it stood still anyway stops it only if that is still so when it goes on.
+	if (draft.rollout.state !== 'InProgress') return;
+	const lacking = gatesOf(draft.rollout).flatMap((spec) => pastLimits(draft, spec, stage));
 	if (lacking.length === 0) return;
 	draft.patch({ evidence: [...draft.rollout.evidence, ...lacking] });
 	pause(draft, 'inconclusive', lacking.map(({ message }) => message).join('; '));
 }
 
-function judgeMetric(draft: Draft, spec: MetricGateSpec, stage: number): readonly GateEvidence[] {
+function judgeMetric(draft: Draft, spec: MetricGateSpec, stage: number): void {
 	const { rollout, snapshot } = draft;
 	const watch = rollout.metricWatches?.[spec.name];
 	if (watch === undefined || watch.stage !== stage) {
 		putWatch(draft, spec, startWatch(spec, stage, rollout.observedMs));
-		return [];
+		return;
 	}
 	const notApplicable = spec.compare === 'control' && !hasControl(rollout, draft.steps);
 	if (notApplicable !== watch.notApplicable) putWatch(draft, spec, { ...watch, notApplicable });
 	const result = snapshot.metricResults?.find(
 		({ gate, dueMs, stage: of }) => gate === spec.name && of === stage && dueMs === watch.dueMs,
 	);
-	if (result === undefined || notApplicable) return [];
+	if (result === undefined || notApplicable || hasFired(rollout, spec)) return;
 	const after = counted(watch, result, rollout.observedMs + spec.intervalMs);
 	putWatch(draft, spec, after);
 	if (result.verdict === 'fail' && after.failures > spec.failureLimit) fire(draft, spec, after);
-	const [unclear, away] = [after.inconclusive > spec.inconclusiveLimit, after.errors > spec.errorLimit];
-	return unclear || away ? [evidenceOf(draft, spec, after, 'inconclusive')] : [];
+}
+
+function pastLimits(draft: Draft, spec: MetricGateSpec, stage: number): readonly GateEvidence[] {
+	const watch = draft.rollout.metricWatches?.[spec.name];
+	if (watch === undefined || watch.stage !== stage || watch.notApplicable) return [];
+	const past = watch.inconclusive > spec.inconclusiveLimit || watch.errors > spec.errorLimit;
+	return past ? [evidenceOf(draft, spec, watch, 'inconclusive')] : [];
 }
 
 function putWatch(draft: Draft, { name }: MetricGateSpec, watch: MetricWatch): void {
@@ -105,7 +122,8 @@ function counted(watch: MetricWatch, { verdict, text }: MetricResult, dueMs: num
 
 function fire(draft: Draft, spec: MetricGateSpec, watch: MetricWatch): void {
 	const evidence = evidenceOf(draft, spec, watch, 'fire');
-	draft.patch({ evidence: [...draft.rollout.evidence, evidence] });
+	const others = draft.rollout.evidence.filter(({ gate }) => gate !== evidence.gate);
+	draft.patch({ evidence: [...others, evidence] });
 	draft.event({ kind: 'gate-fired', gate: evidence.gate, message: evidence.message });
 }
 

@@ -1,4 +1,5 @@
--- Who has been changed by rollouts under way with metric gates, and who still waits: by each label they are joined by, the first by rank.
+-- Who has been changed by rollouts with metric gates that are under way, paused or pushing their tail, and who still waits: by each
+-- label they are joined by, the first by rank.
 -- $1 how many of each cohort at most
 select
 	r.id as "rolloutId", l.label, c.cohort,
@@ -27,6 +28,6 @@ left join lateral (
 	order by t.rank
 	limit $1
 ) m on true
-where r.state in ('InProgress', 'Paused') and jsonb_array_length(coalesce(r.spec -> 'metricGates', '[]')) > 0
+where r.watching = 'all' and r.state in ('InProgress', 'Paused', 'Completed') and jsonb_array_length(coalesce(r.spec -> 'metricGates', '[]')) > 0
 group by r.id, l.label, c.cohort
 order by r.id, l.label, c.cohort;

@@ -652,6 +652,19 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			cohort('service_instance_id', 'control', agents.slice(2)),
 		]);
 		expect((await own(1))[2]).toEqual(cohort('service_instance_id', 'changed', [first]));
+		// Their gates are asked while it is paused and in its tail as well, and once it is over no more.
+		const { rollout } = (await stage.load(running.rolloutId)).snapshot;
+		const ended = { ...rollout, state: 'Completed', endedAtMs: rollout.createdAtMs } as const;
+		const paused = { ...rollout, state: 'Paused', pauseReasons: ['window'] } as const;
+		for (const [as, rows] of [
+			[paused, 4],
+			[{ ...ended, tailUntilMs: rollout.createdAtMs + 3_600_000 }, 4],
+			[{ ...ended, tailUntilMs: null }, 0],
+		] as const) {
+			const { snapshot } = await stage.load(running.rolloutId);
+			await stage.decide(running.rolloutId, { rollout: { ...as, seq: snapshot.rollout.seq + 1 } });
+			expect(await own(10)).toHaveLength(rows);
+		}
 	});
 
 	test('figures show the longest pause and the oldest push without an answer', async () => {

@@ -90,19 +90,34 @@ const accepts = ({ decision }: Committed, ...kinds: readonly string[]): boolean 
 const hasControl = ({ targets }: RolloutRow): boolean =>
 	[...targets.values()].some(({ target }) => target.state === 'Pending');
 
-/** Within this an engine in good health has looked at what it was answered, virtual ms. */
-const looksWithinMs = 4_000;
+/** Within this an engine in good health has looked at what it was answered, virtual ms: where nothing is pushed it looks less often. */
+const looksFor = ({ state }: Rollout): number => (state === 'InProgress' ? 4_000 : 9_000);
 
-/** By what the metrics server was heard to say: no step ends without a pass of every metric gate, nor goes on past its failures (R5). */
-function wentOn(seen: Committed, stage: Stage, { db, nowMs, calmSinceMs }: Checked): string | null {
+const isWatched = ({ state, rollingBack, tailUntilMs }: Rollout): boolean =>
+	!rollingBack && (state === 'InProgress' || state === 'Paused' || tailUntilMs !== null);
+
+/** By what the metrics server was heard to say: a gate past its failures has fired, in a pause and in the tail as well (R5). */
+function keptSilent(seen: Committed, stage: Stage, { nowMs, calmSinceMs }: Checked): string | null {
+	const { before, decision } = seen;
+	const { rollout } = decision;
+	const calm = calmSinceMs !== null && calmSinceMs <= stage.sinceMs && rollout.hold === null;
+	if (!calm || before.rollout.hold !== null || accepts(seen, 'resume', 'advance')) return null;
+	if (!isWatched(before.rollout) || !isWatched(rollout)) return null;
+	const past = (rollout.spec.metricGates ?? []).find(
+		(spec) => stage.count(spec, 'fail', nowMs - looksFor(before.rollout)) > spec.failureLimit,
+	);
+	if (past === undefined) return null;
+	const fired = rollout.evidence.some(({ gate, verdict }) => gate === `metric:${past.name}` && verdict === 'fire');
+	return fired && rollout.state === 'Paused'
+		? null
+		: `${past.name} failed more often than it may, and nothing came of it while ${rollout.state}`;
+}
+
+/** No step ends without a pass of every metric gate (R5). */
+function wentOn(seen: Committed, stage: Stage, { db }: Checked): string | null {
 	const { before, decision } = seen;
 	const gates = decision.rollout.spec.metricGates ?? [];
 	const running = before.rollout.state === 'InProgress' && decision.rollout.state === 'InProgress';
-	const calm = calmSinceMs !== null && calmSinceMs <= stage.sinceMs && decision.rollout.hold === null;
-	if (running && calm && before.rollout.hold === null && !accepts(seen, 'resume', 'advance')) {
-		const past = gates.find((spec) => stage.count(spec, 'fail', nowMs - looksWithinMs) > spec.failureLimit);
-		if (past) return `${past.name} failed more often than it may, and the rollout went on`;
-	}
 	const ending = before.steps.find(({ index }) => index === before.rollout.currentStep);
 	const ended = stageKey(before.rollout) !== stageKey(decision.rollout) && decision.rollout.state === 'InProgress';
 	const forced = accepts(seen, 'advance') && seen.loaded.snapshot.commands.some(({ force }) => force === true);
@@ -156,7 +171,7 @@ export const metricGates = (): Check => {
 		const { rollout } = seen.decision;
 		if ((rollout.spec.metricGates ?? []).length === 0) return null;
 		const stage = stageOf(rollout.id);
-		const wrong = wentOn(seen, stage, world) ?? stopped(seen, stage, { rollout });
+		const wrong = keptSilent(seen, stage, world) ?? wentOn(seen, stage, world) ?? stopped(seen, stage, { rollout });
 		if (accepts(seen, 'resume', 'advance')) stage.accepted = true;
 		const next = stageKey(rollout);
 		if (stage.key !== next) stage.accepted = accepts(seen, 'resume');

@@ -23,7 +23,9 @@ function agentsOf(state: MemoryState, row: MemoryRollout, cohort: CohortRow['coh
 
 export const cohorts = (state: MemoryState, limit: number): readonly CohortRow[] =>
 	[...state.rollouts.values()]
-		.filter(({ rollout }) => rollout.state === 'InProgress' || rollout.state === 'Paused')
+		.filter(
+			({ rollout: { state, tailUntilMs } }) => state === 'InProgress' || state === 'Paused' || tailUntilMs !== null,
+		)
 		.toSorted((a, b) => (a.rollout.id < b.rollout.id ? -1 : 1))
 		.flatMap((row) => {
 			const labels = [...new Set((row.rollout.spec.metricGates ?? []).map(({ joinLabel }) => joinLabel))].sort();
