@@ -5,6 +5,8 @@ import { createMemoryMetrics } from '@ampora/control/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPrometheus } from '../../deploy/local/servers/prometheus.mjs';
 
+const withinMs = 60_000;
+
 interface Opened {
 	readonly metrics: MetricsServer;
 	/** From then on it is away. */
@@ -48,7 +50,7 @@ describe.each(adapters)('metrics server: $name', ({ open }) => {
 	});
 	afterAll(() => opened.close());
 	const valuesOf = async (query: string) => {
-		const answer = await opened.metrics.query(query, Date.now());
+		const answer = await opened.metrics.query(query, Date.now(), withinMs);
 		return answer.kind === 'samples' ? answer.samples.map(({ value }) => value) : answer;
 	};
 
@@ -62,11 +64,14 @@ describe.each(adapters)('metrics server: $name', ({ open }) => {
 
 	test('samples are of the instant that was asked about', async () => {
 		const atMs = Date.now() - 60_000;
-		expect(await opened.metrics.query('vector(7)', atMs)).toEqual({ kind: 'samples', samples: [{ value: 7, atMs }] });
+		expect(await opened.metrics.query('vector(7)', atMs, withinMs)).toEqual({
+			kind: 'samples',
+			samples: [{ value: 7, atMs }],
+		});
 	});
 
 	test('what it cannot run it refuses, in its own words', async () => {
-		expect(await opened.metrics.query('sum(up', Date.now())).toEqual({
+		expect(await opened.metrics.query('sum(up', Date.now(), withinMs)).toEqual({
 			kind: 'refused',
 			message: expect.stringMatching(/parse error: unclosed left parenthesis/),
 		});
@@ -74,10 +79,36 @@ describe.each(adapters)('metrics server: $name', ({ open }) => {
 
 	test('one that is gone is away', async () => {
 		await opened.leave();
-		expect(await opened.metrics.query('vector(7)', Date.now())).toEqual({
+		expect(await opened.metrics.query('vector(7)', Date.now(), withinMs)).toEqual({
 			kind: 'away',
 			message: expect.stringMatching(/^the metrics server .*does not answer: /),
 		});
+	});
+});
+
+describe('a sample of a Prometheus', () => {
+	const oldMs = 100_000;
+	/** Told with its own time, as what is pushed is: nothing marks it as gone when it stops. */
+	const pushed = `pushed 5 ${Date.now() - oldMs}\n`;
+	const target = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(pushed));
+	let server: Awaited<ReturnType<typeof startPrometheus>>;
+	beforeAll(async () => {
+		await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+		const url = `http://127.0.0.1:${(target.address() as AddressInfo).port}/`;
+		server = await startPrometheus([{ job: 'pushed', url }]);
+	});
+	afterAll(async () => {
+		await server.stop();
+		target.close();
+	});
+
+	test('that is older than asked for is none, though the server still answers with it', async () => {
+		const metrics = createPrometheus({ url: server.url });
+		const within = async (ms: number) => metrics.query('avg(pushed)', Date.now(), ms);
+		await expect
+			.poll(() => within(4 * oldMs), { timeout: 25_000 })
+			.toMatchObject({ kind: 'samples', samples: [{ value: 5 }] });
+		expect(await within(withinMs)).toEqual({ kind: 'samples', samples: [] });
 	});
 });
 
@@ -101,7 +132,7 @@ describe('what answers for Prometheus', () => {
 		['is an error page', 502, '<html>'],
 	])('%s: away', async (_, status, body) => {
 		answer = { status, body };
-		expect(await createPrometheus({ url }).query('up', 0)).toMatchObject({
+		expect(await createPrometheus({ url }).query('up', 0, withinMs)).toMatchObject({
 			kind: 'away',
 			message: expect.stringContaining(url),
 		});
@@ -110,12 +141,15 @@ describe('what answers for Prometheus', () => {
 	test('is asked with the token, under the path it was given', async () => {
 		answer = { status: 200, body: '{"status":"success","data":{"resultType":"scalar","result":[1,"+Inf"]}}' };
 		const metrics = createPrometheus({ url: `${url}/prom/`, token: 'secret' });
-		expect(await metrics.query('1', 1_000)).toEqual({ kind: 'samples', samples: [{ value: 1 / 0, atMs: 1_000 }] });
+		expect(await metrics.query('1', 1_000, withinMs)).toEqual({
+			kind: 'samples',
+			samples: [{ value: 1 / 0, atMs: 1_000 }],
+		});
 		expect(asked.at(-1)).toEqual({ authorization: 'Bearer secret', url: '/prom/api/v1/query' });
 	});
 
 	test('is not set up: away', async () => {
-		expect(await createPrometheus({ url: null }).query('1', 0)).toMatchObject({
+		expect(await createPrometheus({ url: null }).query('1', 0, withinMs)).toMatchObject({
 			kind: 'away',
 			message: expect.stringContaining('AMPORA_METRICS_URL'),
 		});

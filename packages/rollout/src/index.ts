@@ -41,6 +41,7 @@ export {
 	type MetricAnswer,
 	type MetricSample,
 	metricQuery,
+	oldestSampleMs,
 } from './metric_samples.js';
 export type { MetricGateInput } from './metric_spec.js';
 export type * from './model.js';

@@ -36,17 +36,20 @@ const holds: Readonly<Record<MetricOp, (left: number, right: number) => boolean>
 
 const figure = (value: number): string => String(Number(value.toPrecision(6)));
 
+/** How old a sample may be to say something about now, ms. */
+export const oldestSampleMs = ({ intervalMs }: Pick<MetricGateSpec, 'intervalMs'>): number => 2 * intervalMs;
+
 type Read = { readonly value: number } | { readonly none: true } | Judgement;
 
 /** The one finite, fresh sample of an answer, or why there is none. */
-function read(answer: MetricAnswer, whose: string, { atMs }: MetricAnswers, { intervalMs }: MetricGateSpec): Read {
+function read(answer: MetricAnswer, whose: string, { atMs }: MetricAnswers, spec: MetricGateSpec): Read {
 	if (answer.kind !== 'samples') return { verdict: 'error', text: answer.message };
 	const [sample, ...others] = answer.samples;
 	if (sample === undefined) return { none: true };
 	const unclear = (text: string): Judgement => ({ verdict: 'inconclusive', text });
 	if (others.length > 0) return unclear(`${answer.samples.length} samples of the ${whose} agents instead of one`);
 	if (!Number.isFinite(sample.value)) return unclear(`the sample of the ${whose} agents is ${sample.value}`);
-	if (atMs - sample.atMs > 2 * intervalMs) {
+	if (atMs - sample.atMs > oldestSampleMs(spec)) {
 		return unclear(`the sample of the ${whose} agents is ${Math.round((atMs - sample.atMs) / 1_000)} s old`);
 	}
 	return { value: sample.value };

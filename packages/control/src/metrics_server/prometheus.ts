@@ -1,5 +1,6 @@
 import type { MetricAnswer, MetricSample } from '@ampora/rollout';
 import { z } from 'zod';
+import { freshOnly } from './fresh.js';
 import type { MetricsServer } from './metrics_server.js';
 
 export interface PrometheusOptions {
@@ -85,8 +86,9 @@ export function createPrometheus({
 	target.pathname = `${target.pathname.replace(/\/$/, '')}/api/v1/query`;
 	const headers = token === null ? {} : { authorization: `Bearer ${token}` };
 	return {
-		async query(query, atMs) {
-			const body = new URLSearchParams({ query, time: String(atMs / 1_000), timeout: `${timeoutMs}ms` });
+		async query(query, atMs, withinMs) {
+			const fresh = freshOnly(query, withinMs);
+			const body = new URLSearchParams({ query: fresh, time: String(atMs / 1_000), timeout: `${timeoutMs}ms` });
 			try {
 				const signal = AbortSignal.timeout(timeoutMs);
 				const response = await fetch(target, { method: 'POST', headers, body, signal, redirect: 'error' });

@@ -1,4 +1,4 @@
-import { metricQuery, type RolloutSpec } from '@ampora/rollout';
+import { metricQuery, oldestSampleMs, type RolloutSpec } from '@ampora/rollout';
 import { ok, type Result } from '@ampora/runtime';
 import { type ControlError, refuse } from '../errors.js';
 import type { ControlDeps } from '../ports.js';
@@ -11,7 +11,7 @@ export async function tryQueries(
 ): Promise<Result<true, ControlError>> {
 	for (const [index, gate] of metricGates.entries()) {
 		const query = metricQuery(gate, { rollout: 'trial', step: 1, about: 'changed' });
-		const answer = await metrics.query(query, clock.nowMs() - gate.ingestionLagMs);
+		const answer = await metrics.query(query, clock.nowMs() - gate.ingestionLagMs, oldestSampleMs(gate));
 		const field = `metricGates[${index}].query`;
 		if (answer.kind === 'away') {
 			return refuse('unavailable', `${field}: ${answer.message}`, {

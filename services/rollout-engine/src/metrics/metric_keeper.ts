@@ -1,5 +1,13 @@
 import type { MetricsServer } from '@ampora/control';
-import { cohortQuery, dueMetricGates, judgeSample, type MetricAsk, metricQuery, type Snapshot } from '@ampora/rollout';
+import {
+	cohortQuery,
+	dueMetricGates,
+	judgeSample,
+	type MetricAsk,
+	metricQuery,
+	oldestSampleMs,
+	type Snapshot,
+} from '@ampora/rollout';
 import type { RolloutId } from '@ampora/runtime';
 
 type MetricResult = NonNullable<Snapshot['metricResults']>[number];
@@ -56,8 +64,9 @@ export class MetricKeeper {
 		atMs: number,
 	): Promise<MetricResult> {
 		const { metrics } = this.deps;
-		const ask = (about: 'changed' | 'control') => metrics.query(metricQuery(spec, { rollout, step, about }), atMs);
-		const [changed, cohort] = await Promise.all([ask('changed'), metrics.query(cohortQuery(spec, rollout), atMs)]);
+		const query = (text: string) => metrics.query(text, atMs, oldestSampleMs(spec));
+		const ask = (about: 'changed' | 'control') => query(metricQuery(spec, { rollout, step, about }));
+		const [changed, cohort] = await Promise.all([ask('changed'), query(cohortQuery(spec, rollout))]);
 		const silent = changed.kind === 'samples' && changed.samples.length === 0;
 		const control = silent || spec.compare === 'control' ? await ask('control') : null;
 		return { gate, stage, dueMs, ...judgeSample(spec, { changed, control, cohort, atMs }) };
