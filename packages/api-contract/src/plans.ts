@@ -86,20 +86,37 @@ export const rolloutPlan = z
 	.meta({ id: 'RolloutPlan' });
 export type RolloutPlan = z.infer<typeof rolloutPlan>;
 
+export const planAgentsAbout = ['pushed', 'excluded', 'sick-before', 'incompatible', 'unknown', 'no-way-back'] as const;
+export type PlanAgentsAbout = (typeof planAgentsAbout)[number];
+
 export const planAgentsQuery = z.strictObject({
 	step: z.coerce.number().int().min(1).optional().meta({ description: 'Counts from 1; all when left out.' }),
+	about: z.enum(planAgentsAbout).optional().meta({
+		description:
+			'pushed: to be pushed; excluded: left out; of those to be pushed, sick-before: unhealthy by now, incompatible: lacks a component, unknown: nobody knows what it has, no-way-back: never proved a version. All when left out.',
+	}),
 	...pageQuery,
 });
 
 export const plannedAgent = z
 	.object({
 		id,
-		/** From 1. */
-		step: count,
-		/** Its place in the order, from 1. */
+		/** From 1; null: it is left out. */
+		step: count.nullable(),
+		/** Its place in the order, from 1; those left out come last. */
 		place: count,
-		/** It has no session now. */
+		/** To be pushed, and without a session now. */
 		deferred: z.boolean(),
+		/** Why it is left out: already-applied, no-remote-config, cannot-confirm, quarantined; null: it is to be pushed. */
+		excluded: z.string().nullable(),
+		/** Unhealthy by now. */
+		sickBefore: z.boolean(),
+		/** Does it have the components that the version needs. */
+		fit: z.enum(['has', 'lacks', 'unknown']),
+		/** Components it lacks, like `receivers/kafka`. */
+		lacks: z.array(z.string()),
+		/** To be pushed, never proved a version, and there is none to go back to. */
+		noWayBack: z.boolean(),
 		hostname: z.string().nullable(),
 		instanceUid: z.string().nullable(),
 	})

@@ -1,6 +1,6 @@
 // What a rollout would do, before it does: a forecast for people, and terms that its start is bound to.
 import type { AnswerOf, InputOf, RolloutPlan, VersionComparison } from '@ampora/api-contract';
-import type { ConfigDocument } from '@ampora/collector-config';
+import type { Compatibility, ConfigDocument } from '@ampora/collector-config';
 import {
 	type Calendar,
 	type Forecast,
@@ -21,6 +21,7 @@ import { numberAfter, numberCursor } from './cursor.js';
 import { notFound, type Outcome, refuse } from './errors.js';
 import { tryQueries } from './metrics_server/try_queries.js';
 import { toSpec } from './new_rollout.js';
+import { type AgentNote, fitCounts, noteAgents, notesAbout, placesOf, toPlannedAgent } from './plan_agents.js';
 import { type Risk, risksOf } from './plan_risks.js';
 import { askedOf, type Bound, type Current, changesSince, digestOf, groundsChanged, type Terms } from './plan_terms.js';
 import type { ControlDeps } from './ports.js';
@@ -44,6 +45,8 @@ interface PlanContent {
 	readonly foreseen: Foreseen;
 	readonly risks: readonly Risk[];
 	readonly comparison: VersionComparison | null;
+	/** Absent in plans from before agents had any. */
+	readonly notes?: readonly AgentNote[];
 }
 
 type Foreseen = Omit<Forecast, 'steps' | 'sickBefore'> & {
@@ -68,6 +71,7 @@ interface Made {
 	readonly digest: string;
 	readonly content: PlanContent;
 	readonly agentIds: readonly string[];
+	readonly agentNotes: readonly number[];
 }
 
 /** Null: it was published when less was asked of a configuration, and cannot be read. */
@@ -112,8 +116,10 @@ async function makePlan(repositories: Repositories, planning: Planning): Promise
 	const differences = await comparisons(repositories, members, version);
 	const management = [...new Set(differences.flatMap(({ managementPath }) => managementPath))];
 	const spec = management.length > 0 ? { ...asked, strategy: { ...asked.strategy, firstAgentAlone: true } } : asked;
-	const foreseen = forecast({ versionId: version.id as VersionId, spec }, members);
-	const fits = await fitsOf(repositories, group.id, version, foreseen);
+	const rollout = { versionId: version.id as VersionId, spec };
+	const foreseen = forecast(rollout, members);
+	const noted = noteAgents(rollout, members, foreseen, await fitsOf(repositories, group.id, version));
+	const fits = fitCounts(noted);
 	const calendar = await calendarFrom(repositories, group.id, nowMs);
 	const risks = risksOf({
 		...{ foreseen, differences, management, ...fits, calendar, protectedGroup: group.protected },
@@ -134,9 +140,9 @@ async function makePlan(repositories: Repositories, planning: Planning): Promise
 	return {
 		...{ nowMs, spec },
 		digest: digestOf(terms),
-		agentIds: foreseen.steps.flatMap(({ agents, deferred }) => [...agents, ...deferred]),
+		...{ agentIds: noted.agentIds, agentNotes: noted.agentNotes },
 		content: {
-			...{ terms, risks, ...fits },
+			...{ terms, risks, ...fits, notes: noted.notes },
 			foreseen: { ...foreseen, steps, sickBefore: foreseen.sickBefore.length },
 			comparison: differences[0] ?? null,
 		},
@@ -149,25 +155,15 @@ async function calendarFrom(repositories: Repositories, groupId: GroupId, nowMs:
 	return { windows, freezes: freezes.filter(({ untilMs }) => untilMs > nowMs) };
 }
 
-/** Of the agents that are to be pushed: how many lack a component, which, and of how many nobody knows. */
+/** By agent, whether it has what the version needs. */
 async function fitsOf(
 	repositories: Repositories,
 	groupId: GroupId,
 	version: VersionRow,
-	{ steps }: Forecast,
-): Promise<Pick<PlanContent, 'lacking' | 'incompatible' | 'unknown'>> {
+): Promise<ReadonlyMap<string, Compatibility>> {
 	const document = readableIn(version);
-	if (document === null) return { lacking: [], incompatible: 0, unknown: 0 };
-	const pushed = new Set<string>(steps.flatMap(({ agents, deferred }) => [...agents, ...deferred]));
-	const fits = await buildFits(repositories, document, { groupId });
-	const concerned = fits.map(({ build, fit }) => ({
-		fit,
-		agents: build.agentIds.filter((id) => pushed.has(id)).length,
-	}));
-	const count = (kind: string): number =>
-		concerned.reduce((sum, { fit, agents }) => sum + (fit.kind === kind ? agents : 0), 0);
-	const lacking = concerned.flatMap(({ fit, agents }) => (fit.kind === 'lacks' && agents > 0 ? fit.components : []));
-	return { lacking: [...new Set(lacking)].sort(), incompatible: count('lacks'), unknown: count('unknown') };
+	const fits = document === null ? [] : await buildFits(repositories, document, { groupId });
+	return new Map(fits.flatMap(({ build, fit }) => build.agentIds.map((id) => [id, fit] as const)));
 }
 
 function boundOf({ content, createdAt }: PlanRow): Bound {
@@ -339,16 +335,6 @@ async function toPlan(repositories: Repositories, plan: PlanRow): Promise<Rollou
 	};
 }
 
-/** Places of the plan that a step takes: from, to (exclusive), and where its agents without a session begin. */
-function placesOf(steps: Foreseen['steps']) {
-	let from = 0;
-	return steps.map(({ agents, deferred }, index) => {
-		const place = { step: index + 1, from, deferredFrom: from + agents, to: from + agents + deferred };
-		from = place.to;
-		return place;
-	});
-}
-
 export const planUseCases = ({ store, ...deps }: ControlDeps) => ({
 	async planRollout(caller: Caller, input: InputOf<'planRollout'>): Outcome<RolloutPlan> {
 		const group = await findGroup(store, input.group);
@@ -388,23 +374,25 @@ export const planUseCases = ({ store, ...deps }: ControlDeps) => ({
 
 	async listPlanAgents(
 		_: Caller,
-		{ plan: id, step, limit, cursor }: InputOf<'listPlanAgents'>,
+		{ plan: id, step, about, limit, cursor }: InputOf<'listPlanAgents'>,
 	): Outcome<AnswerOf<'listPlanAgents'>> {
 		const [plan, after] = [await store.plans.find(id), numberAfter(cursor)];
 		if (plan === null) return notFound('plan', id, 'ampora rollouts plan');
 		if (!after.ok) return after;
-		const places = placesOf((plan.content as PlanContent).foreseen.steps);
-		const wanted = step === undefined ? places : places.filter((place) => place.step === step);
-		const [first, last] = [wanted.at(0), wanted.at(-1)];
-		if (first === undefined || last === undefined) return ok({ items: [], nextCursor: null });
-		const from = after.value ?? first.from;
-		const count = Math.max(0, Math.min(limit, last.to - from));
-		const rows = await store.plans.agents(id, from, count);
-		const items = rows.map((row) => {
-			const place = places.find(({ to }) => row.place < to);
-			const deferred = place !== undefined && row.place >= place.deferredFrom;
-			return { ...row, step: place?.step ?? 0, place: row.place + 1, deferred };
-		});
-		return ok({ items, nextCursor: from + count < last.to ? numberCursor(from + count) : null });
+		const { foreseen, notes } = plan.content as PlanContent;
+		if (about !== undefined && notes === undefined) {
+			const message = `plan ${id} was made before it was kept who is ${about}; make it again`;
+			return refuse('invalid-argument', message, { details: { field: 'about' } });
+		}
+		const places = placesOf(foreseen.steps);
+		const at = step === undefined ? { from: 0, to: null } : places[step - 1];
+		if (at === undefined) return ok({ items: [], nextCursor: null });
+		const from = after.value ?? at.from;
+		const to = about === undefined ? Math.min(from + limit + 1, at.to ?? Number.POSITIVE_INFINITY) : at.to;
+		const wanted = about === undefined ? null : notesAbout(notes ?? [], about);
+		const rows = await store.plans.agents(id, { from, to, notes: wanted }, limit + 1);
+		const items = rows.slice(0, limit).map((row) => toPlannedAgent(row, places, notes ?? []));
+		const next = rows[limit];
+		return ok({ items, nextCursor: next === undefined ? null : numberCursor(next.place) });
 	},
 });

@@ -400,8 +400,10 @@ export const rolloutPlan = pgTable(
 		digest: text('digest').notNull(),
 		/** What it binds to besides the spec, and what was foreseen, agents left out. */
 		content: jsonb('content').notNull(),
-		/** All agents to be pushed: step by step, in order; those without a session last in their step. */
+		/** Agents to be pushed: step by step, in order, those without a session last in their step. After them those left out. */
 		agentIds: uuid('agent_ids').array().notNull(),
+		/** What is known of each of them: its index in the notes of the content. */
+		agentNotes: integer('agent_notes').array().notNull().default([]),
 		createdBy: text('created_by').notNull(),
 		createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
 	},

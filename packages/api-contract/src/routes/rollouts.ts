@@ -55,7 +55,7 @@ export const rolloutRoutes = {
 	listPlanAgents: route('GET', '/rollout-plans/:plan/agents', {
 		tag: 'Plans',
 		role: 'Viewer',
-		summary: 'The agents of a plan, in the order in which they would be pushed',
+		summary: 'The agents of a plan, in the order in which they would be pushed, then those left out and why',
 		params: z.object({ plan: id }),
 		query: planAgentsQuery,
 		answers: { 200: pageOf(plannedAgent) },

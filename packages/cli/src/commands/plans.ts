@@ -1,5 +1,5 @@
-import type { PlannedAgent } from '@ampora/api-contract';
-import type { Command } from 'commander';
+import { type PlanAgentsAbout, type PlannedAgent, planAgentsAbout } from '@ampora/api-contract';
+import { type Command, Option } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
 import { planText } from '../output/plan_text.js';
@@ -29,23 +29,38 @@ export function addPlans(rollouts: Command, io: Io): void {
 	);
 	rollouts
 		.command('plan-agents')
-		.description('the agents of a plan, in the order in which they would be pushed')
+		.description('the agents of a plan, in the order in which they would be pushed, then those left out and why')
 		.argument('<plan>')
 		.option('--step <n>', 'of this step', wholeNumber)
+		.addOption(new Option('--about <which>', 'only those of whom this is so').choices(planAgentsAbout))
 		.option('--csv', 'as comma-separated values')
 		.option('--limit <n>', 'at most so many', wholeNumber, 1_000_000)
 		.action(
-			inSession(
-				io,
-				async (session, plan: string, { step, csv, limit }: { step?: number; csv?: true; limit: number }) => {
-					const of = step === undefined ? {} : { step };
-					const items = await collectPages(limit, (page) =>
-						session.call('listPlanAgents', { params: { plan }, query: { ...of, ...page } }),
-					);
-					session.print(items, csv === true ? agentsCsv : agentsTable);
-				},
-			),
+			inSession(io, async (session, plan: string, { step, about, csv, limit }: AgentsOptions) => {
+				const of = { ...(step !== undefined && { step }), ...(about !== undefined && { about }) };
+				const items = await collectPages(limit, (page) =>
+					session.call('listPlanAgents', { params: { plan }, query: { ...of, ...page } }),
+				);
+				session.print(items, csv === true ? agentsCsv : agentsTable);
+			}),
 		);
+}
+
+interface AgentsOptions {
+	readonly step?: number;
+	readonly about?: PlanAgentsAbout;
+	readonly csv?: true;
+	readonly limit: number;
+}
+
+function notesText({ excluded, sickBefore, noWayBack, fit, lacks }: PlannedAgent): string {
+	const notes = [
+		...(excluded === null ? [] : [`left out: ${excluded}`]),
+		...(fit === 'lacks' ? [`lacks ${lacks.join(' ')}`] : fit === 'unknown' ? ['components unknown'] : []),
+		...(sickBefore ? ['sick before'] : []),
+		...(noWayBack ? ['no way back'] : []),
+	];
+	return notes.join(', ');
 }
 
 const agentsTable = (agents: readonly PlannedAgent[]): string =>
@@ -54,7 +69,11 @@ const agentsTable = (agents: readonly PlannedAgent[]): string =>
 		{ title: 'STEP', value: ({ step }) => step, align: 'right' },
 		{ title: 'HOST', value: ({ hostname }) => hostname },
 		{ title: 'AGENT', value: ({ id }) => id },
-		{ title: 'SESSION', value: ({ deferred }) => (deferred ? 'away' : 'connected') },
+		{
+			title: 'SESSION',
+			value: ({ excluded, deferred }) => (excluded !== null ? null : deferred ? 'away' : 'connected'),
+		},
+		{ title: 'NOTES', value: notesText },
 	]);
 
 const cell = (value: string | number | boolean | null): string => {
@@ -62,9 +81,21 @@ const cell = (value: string | number | boolean | null): string => {
 	return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
+const csvColumns: readonly [string, (agent: PlannedAgent) => string | number | boolean | null][] = [
+	['place', ({ place }) => place],
+	['step', ({ step }) => step],
+	['agent', ({ id }) => id],
+	['instance_uid', ({ instanceUid }) => instanceUid],
+	['hostname', ({ hostname }) => hostname],
+	['deferred', ({ deferred }) => deferred],
+	['excluded', ({ excluded }) => excluded],
+	['sick_before', ({ sickBefore }) => sickBefore],
+	['fit', ({ fit }) => fit],
+	['lacks', ({ lacks }) => lacks.join(' ')],
+	['no_way_back', ({ noWayBack }) => noWayBack],
+];
+
 function agentsCsv(agents: readonly PlannedAgent[]): string {
-	const rows = agents.map(({ place, step, id, instanceUid, hostname, deferred }) =>
-		[place, step, id, instanceUid, hostname, deferred].map(cell).join(),
-	);
-	return ['place,step,agent,instance_uid,hostname,deferred', ...rows, ''].join('\n');
+	const rows = agents.map((agent) => csvColumns.map(([, value]) => cell(value(agent))).join());
+	return [csvColumns.map(([title]) => title).join(), ...rows, ''].join('\n');
 }

@@ -82,6 +82,7 @@ export function planText(plan: RolloutPlan): string {
 		...(metrics.length === 0 ? [] : [metricTable(metrics)]),
 		...(findings.length === 0 ? [] : [findings.map((finding) => `${findingText(finding)}\n`).join('')]),
 		...(comparison === null ? [] : [comparisonText(comparison)]),
+		`Who they are: ampora rollouts plan-agents ${plan.id}, with --about excluded, sick-before and more\n`,
 		`Start it: ampora rollouts create ${plan.group} ${plan.version} --plan ${plan.id}\n`,
 	].join('\n');
 }

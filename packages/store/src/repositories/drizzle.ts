@@ -28,8 +28,11 @@ export function pageOf<Row extends { readonly cursorValue: string }>(
 export const escapeLike = (text: string): string => text.replaceAll(/[\\%_]/g, '\\$&');
 
 /** `expression = any(array)` with one parameter however long the list is. */
-export const anyOf = (column: SQL | { getSQL(): SQL }, ids: readonly string[], type: 'uuid' | 'text'): SQL =>
-	sql`${column} = any(${sql.param([...ids])}::${sql.raw(type)}[])`;
+export const anyOf = (
+	column: SQL | { getSQL(): SQL },
+	values: readonly (string | number)[],
+	type: 'uuid' | 'text' | 'int',
+): SQL => sql`${column} = any(${sql.param([...values])}::${sql.raw(type)}[])`;
 
 /** The driver's own error, without what drizzle wraps around it (the statement with its parameters). */
 export function driverError(error: unknown): unknown {

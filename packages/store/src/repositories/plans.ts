@@ -4,6 +4,7 @@ import { eq, lt, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import { type FactsColumns, factsOf } from '../rollout_rows.js';
 import { agent, rolloutPlan } from '../schema.js';
+import { anyOf } from './drizzle.js';
 
 export interface PlanRow {
 	readonly id: string;
@@ -17,6 +18,8 @@ export interface PlanRow {
 }
 export interface NewPlan extends Omit<PlanRow, 'createdAt'> {
 	readonly agentIds: readonly string[];
+	/** Of each of them. */
+	readonly agentNotes: readonly number[];
 }
 
 /** An agent of a plan, as people know it. */
@@ -24,9 +27,18 @@ export interface PlannedAgentRow {
 	readonly id: string;
 	/** From 0, in the order of the plan. */
 	readonly place: number;
+	/** As it was given with the plan; null in plans from before there were any. */
+	readonly note: number | null;
 	/** Null: it is not there any more. */
 	readonly hostname: string | null;
 	readonly instanceUid: string | null;
+}
+
+/** From a place, up to another (exclusive) or the end; of some notes, or of all. */
+interface PlanPart {
+	readonly from: number;
+	readonly to: number | null;
+	readonly notes: readonly number[] | null;
 }
 
 interface MemberColumns extends Omit<Member, 'facts' | 'domain'> {
@@ -76,13 +88,13 @@ export function plansOn(db: Orm) {
 		},
 
 		/** Plans older than `keepMs` go at the same time. */
-		async insert({ agentIds, ...plan }: NewPlan, keepMs: number): Promise<PlanRow> {
+		async insert({ agentIds, agentNotes, ...plan }: NewPlan, keepMs: number): Promise<PlanRow> {
 			await db
 				.delete(rolloutPlan)
 				.where(lt(rolloutPlan.createdAt, sql`now() - make_interval(secs => ${keepMs / 1_000})`));
 			const [row] = await db
 				.insert(rolloutPlan)
-				.values({ ...plan, agentIds: [...agentIds] })
+				.values({ ...plan, agentIds: [...agentIds], agentNotes: [...agentNotes] })
 				.returning(planColumns);
 			if (row === undefined) throw new Error('a plan was inserted and is not there');
 			return row;
@@ -93,15 +105,23 @@ export function plansOn(db: Orm) {
 			return row ?? null;
 		},
 
-		/** `count` agents of the plan from `place` on. */
-		async agents(id: string, place: number, count: number): Promise<readonly PlannedAgentRow[]> {
+		/** The first `count` agents of that part of the plan. */
+		async agents(id: string, { from, to, notes }: PlanPart, count: number): Promise<readonly PlannedAgentRow[]> {
+			const last = to === null ? sql`cardinality(p.agent_ids)` : sql`${to}::int`;
+			const noted = notes === null ? sql`true` : anyOf(sql`listed.note`, notes, 'int');
 			const { rows } = (await db.execute(sql`
-				select listed.id, (listed.n + ${place} - 1)::int as place, a.hostname, a.instance_uid as "instanceUid"
-				from ${rolloutPlan} p
-				cross join lateral unnest(p.agent_ids[${place + 1}::int : ${place + count}::int]) with ordinality as listed (id, n)
+				select listed.id, listed.place, listed.note, a.hostname, a.instance_uid as "instanceUid"
+				from (
+					select listed.id, (listed.n + ${from} - 1)::int as place, listed.note
+					from ${rolloutPlan} p
+					cross join lateral unnest(p.agent_ids[${from + 1}::int : ${last}], p.agent_notes[${from + 1}::int : ${last}])
+						with ordinality as listed (id, note, n)
+					where p.id = ${id} and ${noted}
+					order by listed.n
+					limit ${count}
+				) listed
 				left join ${agent} a on a.id = listed.id
-				where p.id = ${id}
-				order by listed.n`)) as { rows: readonly PlannedAgentRow[] };
+				order by listed.place`)) as { rows: readonly PlannedAgentRow[] };
 			return rows;
 		},
 	};

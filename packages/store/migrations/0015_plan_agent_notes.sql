@@ -1,0 +1,1 @@
+ALTER TABLE "rollout_plan" ADD COLUMN "agent_notes" integer[] DEFAULT '{}' NOT NULL;
