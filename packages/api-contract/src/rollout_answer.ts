@@ -22,6 +22,8 @@ export const rolloutSummary = z
 		/** Agents that were handed the version, and those that run it. */
 		started: count,
 		updated: count,
+		/** Of the agents that are to go back: still to be sent, under way, back, and not back, each for a reason of its own. */
+		back: z.object({ todo: count, inFlight: count, confirmed: count, listed: count }),
 		createdBy: z.string(),
 		createdAt: instant,
 		startedAt: instant.nullable(),
@@ -168,7 +170,6 @@ export const rollout = rolloutSummary
 		noWayBack: count,
 		/** What its start was bound to; null: it was made without, as retries and rollbacks are. */
 		plan: z.object({ digest: z.string(), eligible: count, expiresAt: instant, risks: z.array(z.string()) }).nullable(),
-		back: z.object({ todo: count, inFlight: count, confirmed: count, listed: count }),
 		/** Commands its state allows now. */
 		commands: z.array(commandKind),
 		/** Journal seq of the last decision. */

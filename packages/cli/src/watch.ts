@@ -1,6 +1,7 @@
 import { type RolloutAnswer, StreamBroken } from '@ampora/api-contract';
 import { CommandFailed, type ExitCode, exitCodes } from './exit_codes.js';
 import { jsonLines, liveView } from './output/live.js';
+import { tookNobodyBack } from './output/rollout_text.js';
 import type { Session } from './session.js';
 
 export const badEnds: readonly string[] = ['Failed', 'Aborted', 'Superseded', 'Cancelled', 'Rejected'];
@@ -8,10 +9,12 @@ const gateReasons = ['gate', 'inconclusive'];
 /** How often a stream that broke off without news is opened again. */
 const reopensMax = 5;
 
-/** How the watched rollout ended; null: it goes on. A rollback that was asked for ends well as RolledBack. */
-function verdict({ state, pauseReasons, rollbackOf }: RolloutAnswer): ExitCode | null {
+/** How the watched rollout ended; null: it goes on. A rollback that was asked for ends well as RolledBack, if anybody is back. */
+function verdict(rollout: RolloutAnswer): ExitCode | null {
+	const { state, pauseReasons, rollbackOf } = rollout;
 	if (state === 'Completed') return exitCodes.ok;
-	if (state === 'RolledBack') return rollbackOf === null ? exitCodes.rolloutBad : exitCodes.ok;
+	if (state === 'RolledBack')
+		return rollbackOf === null || tookNobodyBack(rollout) ? exitCodes.rolloutBad : exitCodes.ok;
 	if (badEnds.includes(state)) return exitCodes.rolloutBad;
 	if (state === 'Paused' && pauseReasons.some((reason) => gateReasons.includes(reason))) return exitCodes.rolloutBad;
 	return null;

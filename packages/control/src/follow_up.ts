@@ -55,6 +55,15 @@ async function rollBack(repositories: Repositories, caller: Caller, found: Rollo
 	if (todo === 0) {
 		return refuse('nothing-to-do', `rollout ${old.id} handed its version to nobody`, { details: { rollout: old.id } });
 	}
+	// Ways back of agents that wait to be retried are for the core to see.
+	const certain = old.back.todo > 0 || old.spec.rollbackTo !== null;
+	if (!certain && !(await repositories.rollouts.anyWayBack(old.id, touchedStates))) {
+		return refuse('nothing-to-do', `0 of ${todo} agents can go back: none has a version it proved before`, {
+			details: { rollout: old.id, agents: todo },
+			action:
+				'Roll another version out to the group. A new rollout can name the version such agents go back to with rollbackTo (--rollback-to).',
+		});
+	}
 	const nowMs = await repositories.rollouts.databaseNowMs();
 	const rollout: Rollout = {
 		...old,

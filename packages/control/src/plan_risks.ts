@@ -33,8 +33,8 @@ export interface Found {
 }
 
 export const noWayBackAction =
-	'Create it with acceptNoWayBack (--accept-no-way-back), or name the version they would go back to with rollbackTo (--rollback-to).';
-export const protectedAction = 'Create it with acceptProtected (--accept-protected) when it is meant for this group.';
+	'Accept it with acceptNoWayBack (--accept-no-way-back), or name the version they would go back to with rollbackTo (--rollback-to).';
+export const protectedAction = 'Accept it with acceptProtected (--accept-protected) when it is meant for this group.';
 
 const agentsText = (count: number): string => (count === 1 ? '1 agent' : `${count} agents`);
 

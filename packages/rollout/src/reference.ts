@@ -151,7 +151,7 @@ export function rolloutReference(): string {
 				['on a fired gate', code(spec.onGate)],
 				['an agent that failed', code(spec.onAgentFailure)],
 				['coverage a gate needs', `${spec.coveragePercent} %`],
-				['bake', formatDuration(spec.bakeMs)],
+				['bake, and never less than the longest gate window', formatDuration(spec.bakeMs)],
 				['deferred agents are pushed for', formatDuration(spec.deferForMs)],
 				['deferred at the end, at most', `${spec.maxDeferredPercent} %`],
 				['agents that cannot confirm', code(spec.unconfirmed)],

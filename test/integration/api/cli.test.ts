@@ -90,6 +90,7 @@ test('a canary from a shell', async () => {
 	expect(listed).toMatchObject([{ state: 'Completed', updated: 4 }]);
 	const [{ id }] = listed;
 	expect((await ampora(`rollouts get ${id}`)).out).toContain('Completed: 4 of 4 agents run edge@1');
+	expect((await ampora(`rollouts get ${id}`)).out).toMatch(/^bake: +0s \(at least the longest window\)$/m);
 	const targets = (await ampora(`rollouts targets ${id} --state Applied`)).out.trimEnd().split('\n');
 	expect(targets).toHaveLength(5);
 	expect((await ampora(`agents get ${agents[0]}`)).out).toMatch(/assigned: +edge@1\nanswer: +applied\n/);

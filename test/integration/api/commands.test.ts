@@ -78,6 +78,17 @@ test('agents that were never given a version make the start need consent, and no
 	expect(await create(name, 'first')).toMatchObject({ version: `${name}@1` });
 });
 
+test('a rollback that could take nobody back is refused, and changes nothing', async () => {
+	const { name } = await group(2);
+	const { id } = await create(name, 'the very first');
+	await until(id, ended);
+	const refused = await on.stage.call('rollbackRollout', { params: { rollout: id }, body: {} });
+	expect(refused).toMatchObject({ status: 409, body: { code: 'nothing-to-do' } });
+	expect(refused.body.message).toBe('0 of 2 agents can go back: none has a version it proved before');
+	expect(refused.body.action).toContain('--rollback-to');
+	expect(await on.stage.must('getRollout', { params: { rollout: id } })).toMatchObject({ rolledBackBy: null });
+});
+
 test('a gate pauses; what the state does not allow is refused naming both, the rest goes on', async () => {
 	const { name, agents } = await group(6);
 	await until((await create(name, 'baseline')).id, ended);

@@ -202,7 +202,7 @@ export const addSpecOptions = (command: Command): Command =>
 		.option('--progress-deadline <duration>', 'without any progress for so long it pauses (30m)')
 		.option('--on-gate <what>', 'pause (default) or rollback')
 		.option('--on-agent-failure <what>', 'restore (default) or leave')
-		.option('--bake <duration>', 'waiting time after the last step')
+		.option('--bake <duration>', 'waiting time after the last step (10m); raised to the longest gate window')
 		.option('--defer-for <duration>', 'how long agents that are away are waited for')
 		.option('--max-deferred <percent>', 'more than that away at the end pauses')
 		.option('--coverage <percent>', 'share of agents a gate must have judged')

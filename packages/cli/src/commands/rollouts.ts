@@ -9,7 +9,7 @@ import type {
 import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from '../exit_codes.js';
 import type { Io } from '../io.js';
-import { rolloutText, stateText, stepText } from '../output/rollout_text.js';
+import { rolloutText, stateText, stepText, tookNobodyBack, updatedText } from '../output/rollout_text.js';
 import { facts, table, when } from '../output/table.js';
 import { collectPages, wholeNumber } from '../paging.js';
 import { inSession, type Session } from '../session.js';
@@ -70,13 +70,15 @@ async function create(
 	session.print(
 		made,
 		({ id, state, version: ref }) =>
-			`${id}\n${ref} → ${made.group}: ${state}. Follow it: ampora rollouts watch ${id}\n`,
+			`${id}\n${ref} → ${made.group}: ${state}.${hasEnded(state) ? '' : ` Follow it: ampora rollouts watch ${id}`}\n`,
 	);
 	// It may have ended at once, as one of an empty group does.
 	if (!badEnds.includes(made.state)) return;
 	const { headline } = await session.call('getRollout', { params: { rollout: made.id } });
 	throw new CommandFailed(exitCodes.rolloutBad, headline);
 }
+
+const hasEnded = (state: string): boolean => state === 'Completed' || badEnds.includes(state);
 
 function addLists(rollouts: Command, io: Io): void {
 	rollouts
@@ -169,6 +171,8 @@ type Others = Extract<
 	| 'rollbackRollout'
 >;
 
+const nobodyBack = 'nobody is back: they still run the version; rollouts targets says why of each';
+
 type GateOptions = Pick<CreateOptions, 'gate' | 'minSample'>;
 
 interface ControlOptions {
@@ -186,11 +190,13 @@ async function command(
 ): Promise<void> {
 	// Bodies differ by command; each is checked by its schema on the server.
 	const input = { params: { rollout }, body: body as never, ...(key !== undefined && { idempotencyKey: key }) };
-	session.print(await session.call(operation, input), (answer) => {
+	const done = await session.call(operation, input);
+	session.print(done, (answer) => {
 		if (!answer.decided) return `Not decided yet; it will be. Look again: ampora rollouts get ${rollout}\n`;
 		const { id, headline } = answer.rollout;
 		return answer.created ? `New rollout ${id}\n${headline}\n` : `${headline}\n`;
 	});
+	if (done.decided && tookNobodyBack(done.rollout)) throw new CommandFailed(exitCodes.rolloutBad, nobodyBack);
 }
 
 function addControls(rollouts: Command, io: Io): void {
@@ -277,7 +283,7 @@ const rolloutTable = (rows: readonly RolloutSummary[]): string =>
 		{ title: 'VERSION', value: ({ version }) => version.ref },
 		{ title: 'STATE', value: stateText },
 		{ title: 'STEP', value: stepText },
-		{ title: 'UPDATED', value: ({ updated, total }) => `${updated}/${total}`, align: 'right' },
+		{ title: 'UPDATED', value: updatedText, align: 'right' },
 		{ title: 'CREATED', value: ({ createdAt }) => when(createdAt) },
 		{ title: 'BY', value: ({ createdBy }) => createdBy },
 	]);

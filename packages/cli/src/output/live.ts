@@ -1,6 +1,6 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
 import type { TextSink } from '../io.js';
-import { bar, closedText, countsOf, dwellText, stateText, stepName, troubleOf } from './rollout_text.js';
+import { agentsText, bar, closedText, countsOf, dwellText, stateText, stepName, troubleOf } from './rollout_text.js';
 
 /** Shows a rollout as it goes. */
 export interface LiveView {
@@ -64,12 +64,12 @@ function lineView(sink: TextSink): LiveView {
 }
 
 function oneLine(rollout: RolloutAnswer): string {
-	const { step, started, updated, total, evidence } = rollout;
+	const { step, evidence } = rollout;
 	const place = step === null ? '' : ` step ${step.number}/${step.of}${step.name === null ? '' : ` ${step.name}`}`;
 	const { Deferred } = rollout.states;
 	const trouble = [troubleOf(rollout.states), Deferred > 0 ? `${Deferred} deferred` : ''].filter(Boolean).join(', ');
 	const fired = evidence.at(-1)?.message;
-	const parts = [`${updated} updated, ${started} started, of ${total}`, trouble, fired ?? ''].filter(Boolean);
+	const parts = [agentsText(rollout), trouble, fired ?? ''].filter(Boolean);
 	return `${stateText(rollout)}${place}: ${parts.join('; ')}`;
 }
 

@@ -1,6 +1,7 @@
 import type { RolloutPlan } from '@ampora/api-contract';
 import { comparisonText } from './comparison_text.js';
 import { findingText } from './finding_text.js';
+import { bakeText } from './rollout_text.js';
 import { facts, table, when } from './table.js';
 
 type Step = RolloutPlan['steps'][number];
@@ -45,12 +46,33 @@ const metricTable = (rows: ReturnType<typeof metricRows>): string =>
 		{ title: 'STOPS AT', value: ({ stops }) => stops },
 	]);
 
-const riskText = ({ risk, message, action }: RolloutPlan['risks'][number]): string =>
-	`! ${risk}: ${message}\n    ${action}\n`;
+/** Risks with which nothing starts until somebody accepts them. */
+const acceptance = {
+	'no-way-back': ['acceptNoWayBack', '--accept-no-way-back'],
+	'protected-group': ['acceptProtected', '--accept-protected'],
+} as const;
+
+const accepting = (risk: string) =>
+	risk === 'no-way-back' || risk === 'protected-group' ? acceptance[risk] : undefined;
+
+const riskText = ({ risk, message, action }: RolloutPlan['risks'][number], spec: RolloutPlan['spec']): string => {
+	const [field] = accepting(risk) ?? [];
+	return `! ${risk}: ${message}\n    ${field !== undefined && spec[field] ? 'Accepted.' : action}\n`;
+};
+
+function nextStep({ id, group, version, eligible, risks, spec }: RolloutPlan): string {
+	if (eligible === 0) return 'Nobody would be pushed: there is nothing to start now.\n';
+	const missing = risks.flatMap(({ risk }) => {
+		const [field, option] = accepting(risk) ?? [];
+		return field === undefined || spec[field] ? [] : [option];
+	});
+	if (missing.length > 0) return `It would not start as it is. Plan again with ${missing.join(' ')}\n`;
+	return `Start it: ampora rollouts create ${group} ${version} --plan ${id}\n`;
+}
 
 /** Risks first, then who when, then what would stop it, then what changes. */
 export function planText(plan: RolloutPlan): string {
-	const { duration, risks, steps, comparison, findings } = plan;
+	const { duration, eligible, risks, spec, steps, comparison, findings } = plan;
 	const metrics = metricRows(steps);
 	return [
 		facts([
@@ -61,10 +83,11 @@ export function planText(plan: RolloutPlan): string {
 			['sick before', plan.sickBefore],
 			['components', `${plan.incompatible} lack some, ${plan.unknown} unknown`],
 			['takes', `${duration.least} to ${duration.most}${plan.advancedByHand ? ', and what people take' : ''}`],
+			['bake', bakeText(spec)],
 			['binds until', when(plan.expiresAt)],
 		]),
 		...(plan.waitsForAgents ? ['Nobody is connected: nothing happens until somebody is.\n'] : []),
-		risks.length === 0 ? 'No risks.\n' : risks.map(riskText).join(''),
+		risks.length === 0 ? (eligible === 0 ? '' : 'No risks.\n') : risks.map((risk) => riskText(risk, spec)).join(''),
 		table(steps, [
 			{ title: 'STEP', value: ({ number }) => number, align: 'right' },
 			{ title: 'NAME', value: ({ name }) => name },
@@ -83,6 +106,6 @@ export function planText(plan: RolloutPlan): string {
 		...(findings.length === 0 ? [] : [findings.map((finding) => `${findingText(finding)}\n`).join('')]),
 		...(comparison === null ? [] : [comparisonText(comparison)]),
 		`Who they are: ampora rollouts plan-agents ${plan.id}, with --about excluded, sick-before and more\n`,
-		`Start it: ampora rollouts create ${plan.group} ${plan.version} --plan ${plan.id}\n`,
+		nextStep(plan),
 	].join('\n');
 }

@@ -1,6 +1,6 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
 import { expect, test } from 'vitest';
-import { bar, countsOf, dwellText } from './rollout_text.js';
+import { agentsText, bar, countsOf, dwellText, tookNobodyBack, updatedText } from './rollout_text.js';
 
 const none: RolloutAnswer['states'] = {
 	Pending: 0,
@@ -38,4 +38,14 @@ test('a dwell shows how much of it has passed, extensions included', () => {
 	expect(dwellText({ ...step, extendedMs: 60_000 })).toBe('dwelling 20s of 6m');
 	expect(dwellText({ ...step, dwellMs: 0 })).toBe('dwelling 20s');
 	expect(dwellText({ ...step, phase: 'pushing' })).toBe('');
+});
+
+test('in a rollback agents that still run the version are no success', () => {
+	const back = { todo: 0, inFlight: 0, confirmed: 0, listed: 40 };
+	const rollout = { state: 'RolledBack', back, updated: 40, started: 40, total: 40 } as const;
+	expect(updatedText(rollout)).toBe('0/40 back');
+	expect(agentsText(rollout)).toBe('0/40 back; 40 of 40 run the version');
+	expect(tookNobodyBack(rollout)).toBe(true);
+	expect(tookNobodyBack({ ...rollout, back: { ...back, confirmed: 1, listed: 39 } })).toBe(false);
+	expect(updatedText({ ...rollout, state: 'Completed' })).toBe('40/40');
 });

@@ -49,6 +49,31 @@ export function stateText({
 	return state === 'InProgress' && baking ? 'InProgress (baking)' : state;
 }
 
+const goingBack: readonly RolloutSummary['state'][] = ['RollingBack', 'RolledBack'];
+
+type Counts = Pick<RolloutSummary, 'state' | 'back' | 'updated' | 'started' | 'total'>;
+
+/** `9/15 back`, or null: it is not taken back. */
+function backCounts({ state, back }: Counts): string | null {
+	if (!goingBack.includes(state)) return null;
+	return `${back.confirmed}/${back.todo + back.inFlight + back.confirmed + back.listed} back`;
+}
+
+/** `8/15`, and in a rollback those who are back: there an agent that runs the version is no success. */
+export const updatedText = (rollout: Counts): string => backCounts(rollout) ?? `${rollout.updated}/${rollout.total}`;
+
+export const agentsText = (rollout: Counts): string => {
+	const { updated, started, total } = rollout;
+	const back = backCounts(rollout);
+	return back === null
+		? `${updated} updated, ${started} started, of ${total}`
+		: `${back}; ${updated} of ${total} run the version`;
+};
+
+/** A rollback that ended with nobody back. */
+export const tookNobodyBack = ({ state, back }: Pick<RolloutSummary, 'state' | 'back'>): boolean =>
+	state === 'RolledBack' && back.confirmed === 0 && back.listed > 0;
+
 export const stepText = ({ step }: Pick<RolloutSummary, 'step'>): string | null =>
 	step === null ? null : `${step.number} of ${step.of}${step.name === null ? '' : ` (${step.name})`}`;
 
@@ -86,6 +111,10 @@ function stepsTable(steps: readonly Step[]): string {
 export const closedText = ({ why, until }: NonNullable<RolloutAnswer['closed']>): string =>
 	until === null ? `${why}; no window opens` : `${why}; goes on ${when(until)}`;
 
+/** Never shorter than agents are watched, whatever was asked for. */
+export const bakeText = ({ bake }: Pick<RolloutAnswer['spec'], 'bake'>): string =>
+	`${bake} (at least the longest window)`;
+
 /** Everything about one rollout, for reading. */
 export function rolloutText(rollout: RolloutAnswer): string {
 	const { timeLeft } = rollout;
@@ -95,7 +124,7 @@ export function rolloutText(rollout: RolloutAnswer): string {
 		['version', rollout.version.ref],
 		['state', stateText(rollout)],
 		['step', stepText(rollout)],
-		['agents', `${rollout.updated} updated, ${rollout.started} started, of ${rollout.total}`],
+		['agents', agentsText(rollout)],
 		[
 			'time left',
 			timeLeft === null ? null : timeLeft.min === timeLeft.max ? timeLeft.min : `${timeLeft.min} to ${timeLeft.max}`,
@@ -107,6 +136,7 @@ export function rolloutText(rollout: RolloutAnswer): string {
 		['created', `${when(rollout.createdAt)} by ${rollout.createdBy}`],
 		['started', when(rollout.startedAt)],
 		['ended', when(rollout.endedAt)],
+		['bake', bakeText(rollout.spec)],
 		...(rollout.rollbackOf === null ? [] : [['rollback of', rollout.rollbackOf] as const]),
 		...(rollout.rolledBackBy === null ? [] : [['rolled back by', rollout.rolledBackBy] as const]),
 		['plan', rollout.plan?.digest.slice(0, 12) ?? null],

@@ -1,6 +1,6 @@
 import type { RolloutState, Step, TargetState } from '@ampora/rollout';
 import type { GroupId, RolloutId, VersionId } from '@ampora/runtime';
-import { and, asc, desc, eq, gt, inArray, notInArray, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, isNotNull, notInArray, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import type { Rollout } from '../ports.js';
 import { machineOf, rolloutOf } from '../rollout_rows.js';
@@ -311,6 +311,17 @@ export function rolloutsOn(db: Orm) {
 				.from(rolloutTarget)
 				.where(and(eq(rolloutTarget.rolloutId, id), gt(rolloutTarget.answeredAt, since)));
 			return row?.n ?? 0;
+		},
+
+		/** Does any agent that was pushed and is in `touched` know a version it proved before? */
+		async anyWayBack(id: string, touched: readonly TargetState[]): Promise<boolean> {
+			const { rolloutId, state, step, previousVersion, agentId } = rolloutTarget;
+			const rows = await db
+				.select({ id: agentId })
+				.from(rolloutTarget)
+				.where(and(eq(rolloutId, id), isNotNull(step), isNotNull(previousVersion), inArray(state, [...touched])))
+				.limit(1);
+			return rows.length > 0;
 		},
 
 		async agentsIn(id: string, states: readonly TargetState[]): Promise<readonly string[]> {

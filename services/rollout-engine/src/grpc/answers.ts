@@ -47,6 +47,7 @@ export function summaryMessage(summary: RolloutSummary): Rollout {
 		total: summary.total,
 		started: summary.started,
 		updated: summary.updated,
+		back: summary.back,
 		createdAt: instant(summary.createdAt),
 		startedAt: instant(summary.startedAt),
 		endedAt: instant(summary.endedAt),
