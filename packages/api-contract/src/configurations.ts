@@ -18,7 +18,7 @@ export const filesInput = z.strictObject(filesGiven).refine(given, givenOnce);
 export type FilesInput = z.infer<typeof filesInput>;
 
 const forGroup = {
-	group: reference.optional().meta({ description: 'Say too what the agents of this group lack.' }),
+	group: reference.optional().meta({ description: 'Warn too of what the agents of this group lack.' }),
 };
 export const filesValidation = z.strictObject({ ...filesGiven, ...forGroup }).refine(given, givenOnce);
 export const validationQuery = z.strictObject(forGroup);
@@ -49,7 +49,7 @@ export type VersionSummary = z.infer<typeof versionSummary>;
 export const finding = z
 	.object({
 		code: z.string(),
-		severity: z.enum(['error', 'warning']),
+		severity: z.enum(['error', 'warning']).meta({ description: 'error: it cannot be published.' }),
 		file: z.string(),
 		line: z.number().int(),
 		column: z.number().int(),
@@ -65,7 +65,7 @@ export const version = versionSummary
 	.meta({ id: 'Version' });
 export type Version = z.infer<typeof version>;
 
-/** Findings of severity `error` block publishing; `publishable` says whether there are none. */
+/** Findings of severity `error` block publishing; `publishable` says whether there are none. What the agents of a group lack is a warning. */
 export const validation = z.object({ publishable: z.boolean(), findings: z.array(finding) }).meta({ id: 'Validation' });
 export type Validation = z.infer<typeof validation>;
 

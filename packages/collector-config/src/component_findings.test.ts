@@ -46,10 +46,10 @@ describe('what agents have', () => {
 		]);
 	});
 
-	it('is an error where a component is missing', () => {
+	it('is a warning where a component is missing: other agents may have it', () => {
 		const catalogue = componentCatalogue({ receivers: ['otlp'], exporters: ['debug'], extensions: opamp });
 		expect(validateConfig(files, { catalogue })).toMatchObject([
-			{ code: 'unknown-component-type', severity: 'error', path: 'exporters.otlphttp', line: 6, column: 3 },
+			{ code: 'unknown-component-type', severity: 'warning', path: 'exporters.otlphttp', line: 6, column: 3 },
 		]);
 	});
 });

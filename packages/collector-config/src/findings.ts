@@ -32,7 +32,7 @@ export type FindingCode =
 	| 'management-path-changed'
 	| 'no-effect';
 
-/** `error` blocks publishing; `warning` is shown and does not. */
+/** `error` blocks publishing; `warning` is shown and does not, like what agents of one group lack and others may have. */
 export type Severity = 'error' | 'warning';
 
 /** Where something stands in a file. Lines and columns count from 1; columns are UTF-16 units. */
@@ -66,10 +66,11 @@ export function formatPath(path: Path): string {
 	return text;
 }
 
-/** A collector starts with these; whether it does what was meant is another question. */
+/** A collector starts with these, or some do; whether it does what was meant is another question. */
 const severities: Partial<Record<FindingCode, Severity>> = {
 	'empty-file': 'warning',
 	'unused-component': 'warning',
+	'unknown-component-type': 'warning',
 	'catalogue-unknown': 'warning',
 	'extension-not-enabled': 'warning',
 	'literal-secret': 'warning',

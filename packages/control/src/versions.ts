@@ -90,15 +90,12 @@ export const findingsOf = (
 		context,
 	).map((finding) => ({ ...finding }));
 
-/** What the agents of one group lack keeps nobody from publishing for another. */
-const aboutAgents: readonly string[] = ['unknown-component-type', 'catalogue-unknown'];
+const toValidation = (findings: ConfigFinding[]): Validation => ({
+	publishable: !findings.some(({ severity }) => severity === 'error'),
+	findings,
+});
 
-function toValidation(findings: ConfigFinding[]): Validation {
-	const publishable = !findings.some(({ severity, code }) => severity === 'error' && !aboutAgents.includes(code));
-	return { publishable, findings };
-}
-
-/** With a group, whether its agents have the components counts too. */
+/** With a group also what its agents lack, as warnings: that keeps nobody from publishing for another, and a plan names it as a risk. */
 async function validationOf(
 	repositories: Repositories,
 	files: StoredFiles,

@@ -3,7 +3,7 @@
 import { type GatewayId, newId } from '@ampora/runtime';
 import { createGatewayStore, type GatewayLease } from '@ampora/store';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiStage, apiStage, type Loose } from './stage.js';
+import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
 
 let stage: ApiStage;
 let gateway: ReturnType<typeof createGatewayStore>;
@@ -80,6 +80,8 @@ test('findings for a group say what its agents lack', async () => {
 	const group = 'some';
 	const stored = await stage.must('validateVersion', { params, query: { group } });
 	expect(codes(stored)).toEqual(['unknown-component-type receivers.kafka/a', 'unknown-component-type exporters.debug']);
+	const lacking = stored.findings.filter(({ code }: Loose) => code === 'unknown-component-type');
+	expect(lacking.map(({ severity }: Loose) => severity)).toEqual(['warning', 'warning']);
 	expect(codes(await stage.must('validateVersion', { params }))).toEqual([]);
 	const empty = await stage.must('validateVersion', { params, query: { group: 'none' } });
 	expect(codes(empty)).toEqual([]);
@@ -89,6 +91,10 @@ test('findings for a group say what its agents lack', async () => {
 		'catalogue-unknown ',
 	]);
 	expect(await stage.call('validateFiles', { body: { ...body, group: 'nobody' } })).toMatchObject({ status: 404 });
+	const whole = await stage.must('validateFiles', { body: { yaml: goodYaml, group } });
+	expect(codes(whole)).toHaveLength(2);
+	expect(whole).toMatchObject({ publishable: true });
+	expect(whole.findings.filter(({ severity }: Loose) => severity === 'error')).toEqual([]);
 });
 
 test('a version nobody can read suits nobody', async () => {

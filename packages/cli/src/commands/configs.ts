@@ -131,7 +131,7 @@ export function addConfigs(program: Command, io: Io): void {
 		.command('validate')
 		.description('what is wrong with files, or with a version')
 		.argument('<target...>', 'paths of files, or one configuration@number')
-		.option('--group <group>', 'say too what the agents of this group lack')
+		.option('--group <group>', 'warn too of what the agents of this group lack')
 		.action(
 			inSession(io, async (session, targets: string[], query: { group?: string }) => {
 				const [first = ''] = targets;
