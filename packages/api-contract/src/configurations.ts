@@ -138,7 +138,7 @@ const edit = z
 	.meta({ id: 'ConfigEdit' });
 export type ConfigEdit = z.infer<typeof edit>;
 
-/** What differs between two versions: by meaning, and in the text as published. */
+/** What differs between two versions: by meaning, and in the text as published; secrets are hidden in both. */
 export const versionComparison = z
 	.object({
 		from: z.string(),
@@ -151,7 +151,7 @@ export const versionComparison = z
 		/** Paths of the edits that send data elsewhere. */
 		endpoints: z.array(z.string()),
 		removedPipelines: z.array(z.string()),
-		/** A unified diff, file by file. */
+		/** A unified diff, file by file; secrets are `(hidden)`, or `(hidden, changed)` where another stood there before. */
 		text: z.string(),
 	})
 	.meta({ id: 'VersionComparison' });

@@ -136,6 +136,69 @@ describe('a secret that comes with a whole component', () => {
 	);
 });
 
+describe('a secret', () => {
+	const exporter = (settings: string) => yaml(`endpoint: https://a.example.com\n    ${settings}`);
+	const telemetry = (value: string) =>
+		exporter('timeout: 1s').replace(
+			'  pipelines:',
+			`  telemetry: {metrics: {readers: [{periodic: {exporter: {otlp: {headers: [{name: api-key, value: ${value}}]}}}}]}}\n  pipelines:`,
+		);
+	const settings: readonly [string, (secret: string) => string][] = [
+		['behind a name', (secret) => exporter(`headers: [{name: Authorization, value: "Bearer ${secret}"}]`)],
+		['behind a key', (secret) => exporter(`actions: [{action: insert, key: api_key, value: ${secret}}]`)],
+		['in the telemetry of the collector', telemetry],
+		['that is the default of a reference', (secret) => exporter(`token: "\${env:TOKEN:-${secret}}"`)],
+		['as YAML within a reference', (secret) => exporter(`token: "\${yaml:${secret}}"`)],
+		['before a reference', (secret) => exporter(`password: "${secret}\${env:X}"`)],
+		['beside an escaped reference', (secret) => exporter(`password: "$\${x}${secret}"`)],
+		['in a URL without a user', (secret) => exporter(`server: redis://:${secret}@h:6379`)],
+		['in a URL, with an @', (secret) => exporter(`server: https://u:p@${secret}@h`)],
+		['in a URL, with a /', (secret) => exporter(`server: https://u:p/${secret}@h/path`)],
+		['in the query of a URL', (secret) => exporter(`server: https://h/?a=b&api_key=${secret}`)],
+		['in a data source', (secret) => exporter(`datasource: "host=h user=u password=${secret}"`)],
+		['in a signed URL', (secret) => exporter(`sas_url: https://h/?sig=${secret}`)],
+		['that is called an id', (secret) => exporter(`secret_id: ${secret}`)],
+	];
+
+	it.each(settings)('%s is found, and printed in no edit', (_, body) => {
+		const files = [{ name: '', body: body('open-1') }];
+		expect(validateConfig(files).map(({ code }) => code)).toEqual(['literal-secret']);
+		const changed = diffConfigs(documentOf(body('open-1')), documentOf(body('open-2')));
+		expect(changed).toHaveLength(1);
+		for (const edits of [changed, diffTo(body('open-1'))]) {
+			const shown = JSON.stringify(edits.map(showEdit));
+			expect(shown).toContain('(hidden)');
+			expect(shown).not.toContain('open-');
+		}
+	});
+
+	it('is hidden also where an item of a list was not one before', () => {
+		const list = (name: string, value: string) => documentOf(exporter(`headers: [{name: ${name}, value: ${value}}]`));
+		const edits = diffConfigs(list('Authorization', 'open-sesame'), list('x-version', '1.2'));
+		expect(JSON.stringify(edits.map(showEdit))).not.toContain('open-sesame');
+	});
+
+	it.each([
+		'token: ${env:TOKEN}',
+		'token: "${TOKEN}"',
+		'token: ${file:/run/secrets/token}',
+		'headers: [{name: Authorization, value: "Bearer ${env:TOKEN}"}]',
+		'headers: [{name: x-version, value: v1.2}]',
+		'authorization: "Basic ${env:USER}:${env:PASSWORD}"',
+		'server: "https://u:${env:PASSWORD}@h"',
+		'server: https://h:8080/a@b',
+		'server: "https://${env:HOST}:${env:PORT}/a@b"',
+		'server: https://h/?token=${env:TOKEN}&page=2',
+		'regex: password=\\S+',
+	])('is none: %s', (setting) => {
+		const body = exporter(setting);
+		expect(validateConfig([{ name: '', body }])).toEqual([]);
+		expect(showEditOf(body)).not.toContain('(hidden)');
+	});
+
+	const showEditOf = (body: string): string => JSON.stringify(diffTo(body).map(showEdit));
+});
+
 describe('a version beside the one before', () => {
 	const files = (body: string) => [{ name: 'edge.yaml', body }];
 

@@ -14,7 +14,7 @@ import {
 	rolesOf,
 	usesByComponent,
 } from './pipelines.js';
-import { hasUserInfo, isReference, isSecretPath } from './secrets.js';
+import { holdsSecret, secretKind } from './secrets.js';
 
 /** What is known besides the configuration. */
 export interface ComponentContext {
@@ -35,7 +35,7 @@ export function componentFindings(document: ConfigDocument, context: ComponentCo
 	checkExtensions(document, components, report);
 	checkUnused(document, components, report);
 	checkCatalogue(components, context, document, report);
-	checkSecrets(document.root, [], report);
+	checkSecrets(document.root, [], false, report);
 	return mostImportant(findings);
 }
 
@@ -306,16 +306,17 @@ function checkCatalogue(
 }
 
 /** A secret in the text of a version is in the database, in every backup and on every agent's disk. */
-function checkSecrets(node: ConfigNode, path: Path, report: Report): void {
+function checkSecrets(node: ConfigNode, path: Path, secret: boolean, report: Report): void {
 	if (node.kind === 'map') {
-		for (const [key, value] of node.entries) checkSecrets(value, [...path, key], report);
+		for (const [key, value] of node.entries)
+			checkSecrets(value, [...path, key], secret || holdsSecret(node, path, key), report);
 	} else if (node.kind === 'list') {
 		node.items.forEach((item, index) => {
-			checkSecrets(item, [...path, index], report);
+			checkSecrets(item, [...path, index], secret, report);
 		});
-	} else if (hasUserInfo(node.value) && !isReference(node.value)) {
-		report('literal-secret', node, 'a password stands in this URL', path);
-	} else if (typeof node.value === 'string' && node.value.length > 0 && isSecretPath(path) && !isExpansion(node)) {
-		report('literal-secret', node, 'a secret stands here as it is', path);
+	} else if (typeof node.value === 'string') {
+		const kind = secretKind(node.value, secret);
+		if (kind === 'within') report('literal-secret', node, 'a password stands in this text', path);
+		if (kind === 'whole') report('literal-secret', node, 'a secret stands here as it is', path);
 	}
 }

@@ -9,7 +9,7 @@ import {
 } from './document.js';
 import { formatPath, type Path } from './findings.js';
 import { pipelineUses, rolesOf, usesByComponent } from './pipelines.js';
-import { type ShownValue, shownValue } from './secrets.js';
+import { isSecretAt, type ShownValue, shownValue } from './secrets.js';
 
 export type EditOp = 'add' | 'remove' | 'change' | 'reorder';
 
@@ -37,6 +37,8 @@ export interface Edit {
 	readonly kind: EditKind;
 	/** Ids of the pipelines it touches, before or after, sorted. */
 	readonly pipelines: readonly string[];
+	/** Something on the way there, before or after, says that it is a secret. */
+	readonly secret: boolean;
 }
 
 /** An edit as people and programs see it: values that secret-bearing keys hold are hidden. */
@@ -50,11 +52,11 @@ export interface ShownEdit {
 	readonly pipelines: readonly string[];
 }
 
-export const showEdit = ({ op, keys, before, after, kind, pipelines }: Edit): ShownEdit => ({
+export const showEdit = ({ op, keys, before, after, kind, pipelines, secret }: Edit): ShownEdit => ({
 	op,
 	path: formatPath(keys),
-	before: before === null ? null : shownValue(before, keys),
-	after: after === null ? null : shownValue(after, keys),
+	before: before === null ? null : shownValue(before, keys, secret),
+	after: after === null ? null : shownValue(after, keys, secret),
 	kind,
 	pipelines,
 });
@@ -77,6 +79,7 @@ export function diffConfigs(before: ConfigDocument, after: ConfigDocument): read
 		...edit,
 		kind: kindOf(edit.keys),
 		pipelines: pipelinesOf(edit, { all, using }),
+		secret: isSecretAt(before.root, edit.keys) || isSecretAt(after.root, edit.keys),
 	}));
 }
 

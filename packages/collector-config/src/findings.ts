@@ -68,6 +68,7 @@ export function formatPath(path: Path): string {
 
 /** A collector starts with these, or some do; whether it does what was meant is another question. */
 const severities: Partial<Record<FindingCode, Severity>> = {
+	'several-documents': 'warning',
 	'empty-file': 'warning',
 	'unused-component': 'warning',
 	'unknown-component-type': 'warning',

@@ -23,6 +23,7 @@ export {
 } from './document.js';
 export { type ConfigSource, type Difference, type EffectiveMatch, effectiveMatches } from './effective.js';
 export { type Finding, type FindingCode, formatPath, type Path, type Position, type Severity } from './findings.js';
+export { maskedText } from './masked_text.js';
 export { mergeFiles, type NamedRoot } from './merge.js';
 export { type ParsedConfig, parseConfig, type ValidationContext, validateConfig } from './parse.js';
-export type { ShownValue } from './secrets.js';
+export type { Hide, ShownValue } from './secrets.js';

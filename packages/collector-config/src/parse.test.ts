@@ -90,7 +90,6 @@ describe('findings', () => {
 		['~', 'empty-config'],
 		['- a\n', 'not-a-mapping'],
 		['just text', 'not-a-mapping'],
-		['a: 1\n---\nb: 2\n', 'several-documents'],
 		['a: *nope\n', 'unknown-alias'],
 		['a: &a {b: *a}\n', 'unknown-alias'],
 		['? [x]\n: y\n', 'bad-key'],
@@ -107,6 +106,13 @@ describe('findings', () => {
 
 	it('refuses no files at all', () => {
 		expect(findingsOf([])).toMatchObject([{ code: 'empty-config' }]);
+	});
+
+	it('only warns of a second document, and reads the first', () => {
+		const result = parseConfig(one('a: 1\n---\nb: 2\n'));
+		expect(result.findings).toMatchObject([{ code: 'several-documents', severity: 'warning', line: 2, column: 1 }]);
+		expect(parsed(result)).toEqual({ a: 1n });
+		expect(findingsOf(one('---\n---\na: 1\n')).map(({ code }) => code)).toContain('empty-config');
 	});
 
 	it('only warns of an empty file beside one with settings', () => {

@@ -20,6 +20,7 @@ import {
 	type ConfigLimits,
 	type ConfigMap,
 	type ConfigNode,
+	type ConfigScalar,
 	listNode,
 	mapNode,
 	type ScalarValue,
@@ -38,7 +39,15 @@ export interface ParsedFile {
 	readonly findings: readonly Finding[];
 }
 
-export function parseFile(file: ConfigFile, limits: ConfigLimits): ParsedFile {
+/** Where values stand in the text of a file, from and to (exclusive), in UTF-16 units. */
+export interface Spans {
+	readonly values: Map<ConfigScalar, readonly [number, number]>;
+	/** Where the text begins that no collector reads; null: it reads all. */
+	unread: number | null;
+}
+
+/** `spans` is filled, where it is asked for. */
+export function parseFile(file: ConfigFile, limits: ConfigLimits, spans?: Spans): ParsedFile {
 	const findings: Finding[] = [];
 	const failed = (): ParsedFile => ({ name: file.name, root: undefined, findings });
 	const empty = (): ParsedFile => {
@@ -60,12 +69,12 @@ export function parseFile(file: ConfigFile, limits: ConfigLimits): ParsedFile {
 		findings.push(finding('too-deep', at(tokens.deepAt), `nested more than ${limits.depthMax} levels deep`));
 		return failed();
 	}
-	const document = composeOne(tokens.tokens, source, at, findings);
-	if (document === undefined || findings.length > 0) return failed();
+	const document = composeOne(tokens.tokens, source, { at, findings, spans });
+	if (document === undefined || hasErrors(findings)) return failed();
 	if (document.contents === null) return empty();
-	const reader = new NodeReader(at, limits, findings);
+	const reader = new NodeReader({ at, limits, findings, spans });
 	const root = reader.read(document.contents as Node, []);
-	if (findings.length > 0 || root === undefined) return failed();
+	if (hasErrors(findings) || root === undefined) return failed();
 	if ((root.kind === 'scalar' && root.value === null) || (root.kind === 'map' && root.entries.size === 0))
 		return empty();
 	if (root.kind !== 'map') {
@@ -75,6 +84,8 @@ export function parseFile(file: ConfigFile, limits: ConfigLimits): ParsedFile {
 	}
 	return { name: file.name, root, findings };
 }
+
+const hasErrors = (findings: readonly Finding[]): boolean => findings.some(({ severity }) => severity === 'error');
 
 function textOf(file: ConfigFile): string | undefined {
 	if (typeof file.body === 'string') return file.body;
@@ -104,18 +115,23 @@ function boundedTokens(source: string, lines: LineCounter, depthMax: number): { 
 	return { tokens };
 }
 
-function composeOne(
-	tokens: Tokens,
-	source: string,
-	at: (offset: number) => Position,
-	findings: Finding[],
-): Document.Parsed | undefined {
+interface Reading {
+	readonly at: (offset: number) => Position;
+	readonly findings: Finding[];
+	readonly spans: Spans | undefined;
+}
+
+/** The first document, which is all that a collector reads. */
+function composeOne(tokens: Tokens, source: string, { at, findings, spans }: Reading): Document.Parsed | undefined {
 	// Failsafe: every scalar stays text, typed by resolvePlain. Duplicate keys are found in NodeReader, with their path.
 	const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, prettyErrors: false });
 	let first: Document.Parsed | undefined;
 	for (const document of composer.compose(tokens, true, source.length)) {
 		if (first !== undefined) {
-			findings.push(finding('several-documents', at(document.range[0]), 'a second YAML document starts here'));
+			const [start] = document.range;
+			const message = 'a second YAML document starts here, which a collector does not read';
+			findings.push(finding('several-documents', at(start), message));
+			if (spans !== undefined) spans.unread = start;
 			break;
 		}
 		first = document as Document.Parsed;
@@ -130,14 +146,16 @@ class NodeReader {
 	readonly #at: (offset: number) => Position;
 	readonly #limits: ConfigLimits;
 	readonly #findings: Finding[];
+	readonly #spans: Spans | undefined;
 	/** undefined while the anchored node is still being read: an alias to it would be a cycle. */
 	readonly #anchors = new Map<string, ConfigNode | undefined>();
 	#values = 0;
 
-	constructor(at: (offset: number) => Position, limits: ConfigLimits, findings: Finding[]) {
+	constructor({ at, limits, findings, spans }: Reading & { readonly limits: ConfigLimits }) {
 		this.#at = at;
 		this.#limits = limits;
 		this.#findings = findings;
+		this.#spans = spans;
 	}
 
 	read(node: Node, path: Path, keyAt?: Position): ConfigNode | undefined {
@@ -154,7 +172,9 @@ class NodeReader {
 		if (!this.#count(1, at, path)) return undefined;
 		if (isMap(node)) return this.#map(node, at, path);
 		if (isSeq(node)) return this.#list(node, at, path);
-		return scalarNode(typed(node as Scalar), at);
+		const scalar = scalarNode(typed(node as Scalar), at);
+		if (node.range) this.#spans?.values.set(scalar, [node.range[0], node.range[1]]);
+		return scalar;
 	}
 
 	#alias(node: Alias, at: Position, path: Path): ConfigNode | undefined {

@@ -11,10 +11,10 @@ import {
 } from '@ampora/collector-config';
 import { ok } from '@ampora/runtime';
 import type { VersionRow } from '@ampora/store';
-import { createTwoFilesPatch } from 'diff';
 import type { Caller } from './caller.js';
 import type { Outcome } from './errors.js';
 import type { ControlDeps } from './ports.js';
+import { type FileTexts, textDiff } from './text_diff.js';
 import { bodyOf, refOf } from './version_view.js';
 import { documentOf, findVersion, versionAt } from './versions.js';
 
@@ -29,35 +29,8 @@ function toEdit(edit: Edit): ConfigEdit {
 
 const pathsOf = (edits: readonly Edit[]): string[] => edits.map((edit) => showEdit(edit).path);
 
-/** Past so many differing lines, all files together, a file is told as replaced: finding the least diff takes time with their square. */
-const differingLinesMax = 2_000;
-
-/** File by file in name order; files that are the same are left out. */
-function textDiff(from: VersionRow, to: VersionRow): string {
-	const textOf = (row: VersionRow) => new Map(row.files.map((file) => [file.name, bodyOf(file).toString('utf8')]));
-	const [before, after] = [textOf(from), textOf(to)];
-	const names = [...new Set([...before.keys(), ...after.keys()])].sort();
-	let effort = differingLinesMax ** 2;
-	return names
-		.filter((name) => before.get(name) !== after.get(name))
-		.map((name) => {
-			const linesMax = Math.floor(Math.sqrt(effort));
-			const patch = patchOf(name || 'config', before.get(name) ?? '', after.get(name) ?? '', linesMax);
-			effort -= (patch === null ? linesMax : differingLines(patch)) ** 2;
-			return patch ?? `--- ${name}\n+++ ${name}\n(too many lines differ)\n`;
-		})
-		.join('');
-}
-
-function patchOf(name: string, before: string, after: string, linesMax: number): string | null {
-	const options = { context: 3, maxEditLength: linesMax };
-	const patch = createTwoFilesPatch(name, name, before, after, undefined, undefined, options);
-	// It begins with a title and a ruler that no tool needs.
-	return patch?.replace(/^(Index:.*\n)?=+\n/, '') ?? null;
-}
-
-/** Of a patch with its two lines of head. */
-const differingLines = (patch: string): number => Math.max(0, (patch.match(/^[+-]/gm)?.length ?? 0) - 2);
+const textOf = ({ files }: VersionRow): FileTexts =>
+	new Map(files.map((file) => [file.name, bodyOf(file).toString('utf8')]));
 
 interface ReadVersion {
 	readonly row: VersionRow;
@@ -75,7 +48,7 @@ export function comparisonOf(from: ReadVersion, to: ReadVersion): VersionCompari
 		managementPath: pathsOf(managementPathEdits(edits)),
 		endpoints: pathsOf(endpointEdits(edits)),
 		removedPipelines: [...removedPipelines(edits)],
-		text: textDiff(from.row, to.row),
+		text: textDiff(textOf(from.row), textOf(to.row)),
 	};
 }
 

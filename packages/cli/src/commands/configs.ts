@@ -170,7 +170,7 @@ export function addConfigs(program: Command, io: Io): void {
 		);
 	configs
 		.command('diff')
-		.description('what differs between two versions, by meaning and in text')
+		.description('what differs between two versions, by meaning and in text, secrets hidden')
 		.argument('<version>', 'configuration@number')
 		.argument('[from]', 'configuration@number of the older one; default: the version before')
 		.action(
