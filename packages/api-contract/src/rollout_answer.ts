@@ -67,6 +67,11 @@ const gateView = z.object({
 /** As it stands in the step, or the bake, that is being watched. */
 const metricGateView = z.object({
 	name: z.string(),
+	/** What lets it pass, as edited since the creation: `>= 0.9 × control` */
+	rule: z.string(),
+	failureLimit: count,
+	inconclusiveLimit: count,
+	errorLimit: count,
 	/** Of the last evaluation; null: there was none yet. */
 	verdict: z.enum(['pass', 'fail', 'inconclusive', 'error', 'not-applicable']).nullable(),
 	/** `0.7 is not >= 0.9` */

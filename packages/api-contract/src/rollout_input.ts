@@ -61,6 +61,9 @@ const metricGateInput = z.strictObject({
 });
 
 const gateEdit = gateInput.pick({ threshold: true, minSample: true });
+const metricGateEdit = z
+	.strictObject({ value: z.number().optional(), failureLimit: limit, inconclusiveLimit: limit, errorLimit: limit })
+	.refine((edit) => Object.keys(edit).length > 0, 'say a value, failureLimit, inconclusiveLimit or errorLimit');
 
 /** By name of the gate. */
 export const gatesOf = <Gate extends z.ZodType>(gate: Gate) =>
@@ -208,9 +211,16 @@ export const commandInputs = {
 	retry: z.strictObject({ agents: targets.optional(), reason: why }),
 	exclude: z.strictObject({ agents: targets, reason: why }),
 	/** Tighter at any time, looser only while paused. */
-	'edit-gates': z.strictObject({
-		gates: gatesOf(gateEdit).refine((gates) => Object.keys(gates).length > 0, 'name at least one gate'),
-		reason: why,
-	}),
+	'edit-gates': z
+		.strictObject({
+			gates: gatesOf(gateEdit).optional(),
+			/** By name of the metric gate. */
+			metricGates: z.record(z.string().min(1).max(63), metricGateEdit).optional(),
+			reason: why,
+		})
+		.refine(({ gates = {}, metricGates = {} }) => Object.keys({ ...gates, ...metricGates }).length > 0, {
+			path: ['gates'],
+			message: 'name at least one gate',
+		}),
 	rollback: z.strictObject({ reason: why }),
 };

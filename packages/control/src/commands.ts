@@ -25,6 +25,7 @@ export interface CommandArgs {
 	readonly by?: number | undefined;
 	readonly agents?: readonly string[] | undefined;
 	readonly gates?: InputOf<'editRolloutGates'>['gates'] | undefined;
+	readonly metricGates?: InputOf<'editRolloutGates'>['metricGates'] | undefined;
 	readonly replan?: boolean | undefined;
 }
 
@@ -50,7 +51,7 @@ async function toArgs(deps: ControlDeps, args: CommandArgs): Promise<Result<obje
 		if (!resolved.ok) return resolved;
 		agentIds = resolved.value;
 	}
-	const { reason, reasons, force, by, replan } = args;
+	const { reason, reasons, force, by, replan, metricGates } = args;
 	return ok(
 		JSON.parse(
 			JSON.stringify({
@@ -61,6 +62,7 @@ async function toArgs(deps: ControlDeps, args: CommandArgs): Promise<Result<obje
 				agentIds,
 				replan,
 				gates: args.gates && toGates(args.gates),
+				metricGates,
 			}),
 		),
 	);

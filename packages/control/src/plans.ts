@@ -26,6 +26,7 @@ import { type Risk, risksOf } from './plan_risks.js';
 import { askedOf, type Bound, type Current, changesSince, digestOf, groundsChanged, type Terms } from './plan_terms.js';
 import type { ControlDeps } from './ports.js';
 import { findGroup } from './references.js';
+import { metricRule } from './rollout_progress.js';
 import { publishedVersion, versionToReturnTo } from './rollout_sources.js';
 import { gateDefaults } from './settings.js';
 import { specView } from './spec_view.js';
@@ -288,7 +289,7 @@ function toGateForecast(gate: GateForecast): RolloutPlan['steps'][number]['gates
 function toMetricGate(forecast: MetricGateForecast, { metricGates = [] }: RolloutSpec) {
 	const { gate, kind } = forecast;
 	const spec = metricGates.find(({ name }) => `metric:${name}` === gate);
-	const rule = spec === undefined ? '' : `${spec.op} ${spec.value}${spec.compare === 'control' ? ' × control' : ''}`;
+	const rule = spec === undefined ? '' : metricRule(spec);
 	if (forecast.kind === 'not-applicable') {
 		return { gate, kind, rule, failures: null, first: null, every: null, why: forecast.why };
 	}

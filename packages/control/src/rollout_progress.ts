@@ -6,6 +6,7 @@ import {
 	type GateName,
 	type GateTally,
 	isAdvisory,
+	type MetricGateSpec,
 	membersOf,
 	type PlannedStep,
 	populationOf,
@@ -122,13 +123,19 @@ export function gateViews(rollout: Rollout, steps: readonly Step[]): RolloutAnsw
 	});
 }
 
+/** `>= 0.9 × control` */
+export const metricRule = ({ op, value, compare }: MetricGateSpec): string =>
+	`${op} ${value}${compare === 'control' ? ' × control' : ''}`;
+
 export const metricGateViews = ({ spec, metricWatches = {} }: Rollout): RolloutAnswer['metricGates'] =>
-	(spec.metricGates ?? []).map(({ name }) => {
+	(spec.metricGates ?? []).map((gate) => {
+		const { name, failureLimit, inconclusiveLimit, errorLimit } = gate;
 		const watch = metricWatches[name];
 		const { passes = 0, failures = 0, inconclusive = 0, errors = 0, notApplicable = false, last = null } = watch ?? {};
 		const text = notApplicable ? 'not applicable: nobody waits any more to be compared with' : (last?.text ?? null);
 		const verdict = notApplicable ? 'not-applicable' : (last?.verdict ?? null);
-		return { name, verdict, text, passes, failures, inconclusive, errors };
+		const limits = { failureLimit, inconclusiveLimit, errorLimit };
+		return { name, rule: metricRule(gate), ...limits, verdict, text, passes, failures, inconclusive, errors };
 	});
 
 /** Pace varies; the present one is taken to last within these factors. */

@@ -5,6 +5,7 @@ import type {
 	GateSpec,
 	Member,
 	MetricGateName,
+	MetricGateSpec,
 	PauseReason,
 	Rollout,
 	RolloutState,
@@ -39,6 +40,8 @@ export interface Command {
 	readonly reason?: string;
 	/** edit-gates: what they are to be; a gate that is not named stays as it is. */
 	readonly gates?: Readonly<Partial<Record<GateName, GateEdit>>>;
+	/** edit-gates: the same for metric gates, by name. */
+	readonly metricGates?: Readonly<Record<string, MetricGateEdit>>;
 	/** extend: how much longer, ms. */
 	readonly extendMs?: number;
 	/** start: on the grounds of now, whatever was foreseen. */
@@ -51,6 +54,11 @@ export interface Command {
 
 /** Windows are no part of it: agents are being watched by them. */
 export type GateEdit = Partial<Pick<GateSpec, 'thresholdPercent' | 'minSample'>>;
+
+/** What is asked, and when, stays as it is: another query is another gate. */
+export type MetricGateEdit = Partial<
+	Pick<MetricGateSpec, 'value' | 'failureLimit' | 'inconclusiveLimit' | 'errorLimit'>
+>;
 
 export interface CommandOutcome {
 	readonly commandId: string;

@@ -85,13 +85,24 @@ function judgeMetric(draft: Draft, spec: MetricGateSpec, stage: number): void {
 	}
 	const notApplicable = spec.compare === 'control' && !hasControl(rollout, draft.steps);
 	if (notApplicable !== watch.notApplicable) putWatch(draft, spec, { ...watch, notApplicable });
+	if (notApplicable || hasFired(rollout, spec)) return;
 	const result = snapshot.metricResults?.find(
 		({ gate, dueMs, stage: of }) => gate === spec.name && of === stage && dueMs === watch.dueMs,
 	);
-	if (result === undefined || notApplicable || hasFired(rollout, spec)) return;
-	const after = counted(watch, result, rollout.observedMs + spec.intervalMs);
-	putWatch(draft, spec, after);
-	if (result.verdict === 'fail' && after.failures > spec.failureLimit) fire(draft, spec, after);
+	const after = result === undefined ? watch : counted(watch, result, rollout.observedMs + spec.intervalMs);
+	if (after !== watch) putWatch(draft, spec, after);
+	// A limit that was lowered fires on what has failed already.
+	if (after.failures > spec.failureLimit) fire(draft, spec, after);
+}
+
+/** Against another value only what is asked from now on is a pass; what failed the tighter of the two is not forgotten. */
+export function valueEdited(draft: Draft, spec: MetricGateSpec): void {
+	const { metricWatches, observedMs } = draft.rollout;
+	const watch = metricWatches?.[spec.name];
+	if (watch === undefined) return;
+	// What has been asked by the former value is not due any more.
+	const dueMs = watch.dueMs <= observedMs ? observedMs + 1 : watch.dueMs;
+	putWatch(draft, spec, { ...watch, passes: 0, dueMs });
 }
 
 function pastLimits(draft: Draft, spec: MetricGateSpec, stage: number): readonly GateEvidence[] {
@@ -135,7 +146,8 @@ function evidenceOf(
 ): GateEvidence {
 	const { passes, failures, inconclusive, errors, last } = watch;
 	const k = verdict === 'fire' ? failures : inconclusive + errors;
-	const figures = verdict === 'fire' ? '' : `inconclusive, ${inconclusive + errors} in a row: `;
+	const earlier = last?.verdict === 'fail' ? '' : `failed ${failures} of ${failures + passes} times, lately: `;
+	const figures = verdict === 'fire' ? earlier : `inconclusive, ${inconclusive + errors} in a row: `;
 	return {
 		gate: `metric:${spec.name}`,
 		verdict,

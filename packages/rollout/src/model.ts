@@ -309,6 +309,7 @@ export interface Rollout {
 	readonly evidence: readonly GateEvidence[];
 	/** Gates as a person has changed them since the creation: what the spec of the rollout now says, and the stored one does not. */
 	readonly editedGates?: RolloutSpec['gates'];
+	readonly editedMetricGates?: readonly MetricGateSpec[];
 	/** Metric gates as they stand, by name. */
 	readonly metricWatches?: Readonly<Record<string, MetricWatch>>;
 	/** Per gate: everything that counted against it up to this journal seq was accepted by an operator. */

@@ -1,5 +1,5 @@
 // How the core's state lies in its tables: what queries need has a column, everything else of a rollout, step or target is JSON.
-import type { AgentFacts, Reports, Rollout, Step, StepCounters, Target } from '@ampora/rollout';
+import type { AgentFacts, Reports, Rollout, RolloutSpec, Step, StepCounters, Target } from '@ampora/rollout';
 import type { AgentId, RolloutId, VersionId } from '@ampora/runtime';
 
 /** What has a column of its own. */
@@ -28,12 +28,16 @@ export function machineOf(rollout: Rollout): RolloutMachine {
 }
 
 /** The stored spec is what was asked for at the creation; gates that were edited since lie with the rest of the state. */
+function specOf(spec: RolloutSpec, { editedGates, editedMetricGates }: RolloutMachine): RolloutSpec {
+	return { ...spec, gates: editedGates ?? spec.gates, ...(editedMetricGates && { metricGates: editedMetricGates }) };
+}
+
 export const rolloutOf = ({ machine, ...columns }: RolloutColumns): Rollout => ({
 	...(machine as RolloutMachine),
 	id: columns.id,
 	groupId: columns.groupId,
 	versionId: columns.versionId,
-	spec: { ...columns.spec, gates: (machine as RolloutMachine).editedGates ?? columns.spec.gates },
+	spec: specOf(columns.spec, machine as RolloutMachine),
 	state: columns.state,
 	seq: columns.seq,
 	createdAtMs: columns.createdAtMs,

@@ -197,12 +197,17 @@ describe.each(adapters.slice(0, 2))('the core on $name', ({ open }) => {
 	});
 
 	test('keeps edited gates', async () => {
-		const { rolloutId } = await begin(3);
+		const { metricGates = [] } = resolveSpec({
+			seed: 's',
+			metricGates: [{ name: 'points', query: 'p * $changed', op: '>=', value: 0.9 }],
+		});
+		const { rolloutId } = await begin(3, { metricGates });
 		await tick(rolloutId);
-		const gates = { 'unhealthy-ratio': { thresholdPercent: 3 } };
-		await stores.world.command(rolloutId, { id: newUid(), kind: 'edit-gates', actor: 'ada', gates });
+		const edits = { gates: { 'unhealthy-ratio': { thresholdPercent: 3 } }, metricGates: { points: { value: 0.95 } } };
+		await stores.world.command(rolloutId, { id: newUid(), kind: 'edit-gates', actor: 'ada', ...edits });
 		await tick(rolloutId);
-		const { snapshot } = await stage.load(rolloutId);
-		expect(snapshot.rollout.spec.gates['unhealthy-ratio'].thresholdPercent).toBe(3);
+		const { spec } = (await stage.load(rolloutId)).snapshot.rollout;
+		expect(spec.gates['unhealthy-ratio'].thresholdPercent).toBe(3);
+		expect(spec.metricGates).toMatchObject([{ name: 'points', value: 0.95, failureLimit: 0 }]);
 	});
 });

@@ -1,4 +1,5 @@
 import { exitCodes, type Io, runCli } from '@ampora/cli';
+import { createMemoryMetrics } from '@ampora/control/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decidingFleet, type Fleet } from './deciding.js';
 import { type ApiStage, apiStage, goodYaml } from './stage.js';
@@ -7,7 +8,9 @@ let stage: ApiStage;
 let fleet: Fleet;
 let server: string;
 beforeAll(async () => {
-	stage = await apiStage({ decisionWaitMs: 10_000 });
+	const metrics = createMemoryMetrics();
+	metrics.answer(() => 1);
+	stage = await apiStage({ decisionWaitMs: 10_000, metrics });
 	fleet = await decidingFleet(stage);
 	({ url: server } = await stage.api.listen());
 });
@@ -123,6 +126,33 @@ test('a gate ends the watch with its own exit code, and says what is possible', 
 	const undone = await ampora(`rollouts rollback ${id} --reason broken`);
 	expect(undone).toMatchObject({ code: 0 });
 	expect(undone.out).toMatch(/^(Rolling back|Rolled back)/);
+});
+
+test('a metric gate that is wrong is edited by its name', async () => {
+	await ampora('groups create gauged');
+	await ampora(`groups add gauged ${(await fleet.connect(2)).join(' ')}`);
+	const gate = '{"name":"points","query":"avg(p*$changed)","compare":"control","op":">=","value":0.9}';
+	const created = await ampora(
+		`rollouts create gauged edge@1 ${quick} --accept-no-way-back --manual --metric-gate ${gate} --json`,
+	);
+	expect(created.err).toBe('');
+	const { id } = JSON.parse(created.out);
+	const edit = (options: string) => ampora(`rollouts gates ${id} ${options}`);
+	const looser = await edit('--metric-gate points=0.8 --failure-limit points=2');
+	expect(looser.code).toBe(exitCodes.refused);
+	expect(looser.err).toContain(
+		'points >= 0.8 is looser than >= 0.9; points with failureLimit 2 is looser than with 0; a gate is made looser only while',
+	);
+	const unknown = await edit('--error-limit point=1');
+	expect(unknown.code).toBe(exitCodes.refused);
+	expect(unknown.err).toContain('there is no metric gate point; it has points');
+	expect((await edit('--gate unhealthy-ratio=5% --metric-gate points=0.95 --error-limit points=1')).err).toBe('');
+	expect((await ampora(`rollouts get ${id}`)).out).toContain('points >= 0.95 × control: not asked yet');
+	const events = await ampora(`rollouts events ${id}`);
+	expect(events.out).toContain('unhealthy-ratio: 10 % → 5 %; points: value 0.9 → 0.95, errorLimit 4 → 1');
+	expect((await ampora('audit list')).out).toContain('Rollout.EditGatesRequested');
+	expect(await edit('')).toMatchObject({ code: exitCodes.usage });
+	expect((await ampora(`rollouts cancel ${id}`)).code).toBe(0);
 });
 
 test('files that cannot be published leave no draft behind', async () => {

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { type Api, createApi } from '@ampora/api';
 import type { OperationId, Role } from '@ampora/api-contract';
 import { routes } from '@ampora/api-contract';
-import { bootstrapTokens } from '@ampora/control';
+import { bootstrapTokens, type MetricsServer } from '@ampora/control';
 import { type Backplane, createMemoryBackplane } from '@ampora/dispatch';
 import { newId, systemClock } from '@ampora/runtime';
 import { type ControlStore, connect, createControlStore, type Database } from '@ampora/store';
@@ -49,7 +49,17 @@ export interface AgentColumns {
 	readonly version: string;
 }
 
-export async function apiStage({ decisionWaitMs = 50, bodyBytesMax = 1_048_576 } = {}): Promise<ApiStage> {
+export interface StageOptions {
+	readonly decisionWaitMs?: number;
+	readonly bodyBytesMax?: number;
+	readonly metrics?: MetricsServer;
+}
+
+export async function apiStage({
+	decisionWaitMs = 50,
+	bodyBytesMax = 1_048_576,
+	metrics,
+}: StageOptions = {}): Promise<ApiStage> {
 	const testDatabase = await createTestDatabase();
 	const database = connect({ url: testDatabase.url, connectionsMax: 5 });
 	const store = createControlStore(database.orm);
@@ -62,7 +72,10 @@ export async function apiStage({ decisionWaitMs = 50, bodyBytesMax = 1_048_576 }
 		error: (message, fields) => process.stderr.write(`${message}: ${inspect(fields?.error, { depth: 4 })}\n`),
 	};
 	const api = await createApi(
-		{ store, backplane, clock: systemClock, tracer: createTracer({ service: 'api' }), log },
+		{
+			...{ store, backplane, clock: systemClock, tracer: createTracer({ service: 'api' }), log },
+			...(metrics && { metrics }),
+		},
 		{ host: '127.0.0.1', port: 0, bodyBytesMax, decisionWaitMs },
 	);
 	await api.server.ready();

@@ -70,6 +70,25 @@ function metricGateOption(text: string, before: MetricGates = []): MetricGates {
 	}
 }
 
+export type MetricGateEdits = NonNullable<BodyOf<'editRolloutGates'>['metricGates']>;
+
+/** `points=0.8`, or `points=2` for a limit; repeated ones add up. */
+export const metricEditOption =
+	(field: keyof MetricGateEdits[string]) =>
+	(text: string, before: MetricGateEdits = {}): MetricGateEdits => {
+		const [, gate, number] = /^([a-z][a-z0-9-]*)=(\S+)$/.exec(text) ?? [];
+		if (gate === undefined || !Number.isFinite(Number(number)))
+			throw new InvalidArgumentError('write gate=number, like points=0.8.');
+		return { ...before, [gate]: { [field]: Number(number) } };
+	};
+
+export function mergedMetricEdits(...edits: readonly (MetricGateEdits | undefined)[]): MetricGateEdits | undefined {
+	const merged: Record<string, MetricGateEdits[string]> = {};
+	for (const edit of edits)
+		for (const [gate, change] of Object.entries(edit ?? {})) merged[gate] = { ...merged[gate], ...change };
+	return Object.keys(merged).length > 0 ? merged : undefined;
+}
+
 export function mergedGates(thresholds: Gates | undefined, samples: Gates | undefined): Gates | undefined {
 	if (samples === undefined) return thresholds;
 	const names = Object.keys({ ...thresholds, ...samples }) as (keyof Gates)[];

@@ -20,7 +20,10 @@ import {
 	addCreateOptions,
 	type CreateOptions,
 	gateOption,
+	type MetricGateEdits,
 	mergedGates,
+	mergedMetricEdits,
+	metricEditOption,
 	rolloutRequest,
 	sampleOption,
 } from './rollout_options.js';
@@ -173,7 +176,21 @@ type Others = Extract<
 
 const nobodyBack = 'nobody is back: they still run the version; rollouts targets says why of each';
 
-type GateOptions = Pick<CreateOptions, 'gate' | 'minSample'>;
+interface GateOptions extends Pick<CreateOptions, 'gate' | 'minSample'> {
+	readonly metricGate?: MetricGateEdits;
+	readonly failureLimit?: MetricGateEdits;
+	readonly inconclusiveLimit?: MetricGateEdits;
+	readonly errorLimit?: MetricGateEdits;
+}
+
+/** What is left out stays as it is. */
+function gateEdits({ gate, minSample, metricGate, ...limits }: GateOptions) {
+	const { failureLimit, inconclusiveLimit, errorLimit } = limits;
+	return {
+		gates: mergedGates(gate, minSample),
+		metricGates: mergedMetricEdits(metricGate, failureLimit, inconclusiveLimit, errorLimit),
+	};
+}
 
 interface ControlOptions {
 	readonly reason?: string;
@@ -258,13 +275,13 @@ function addControls(rollouts: Command, io: Io): void {
 	control('gates', 'make gates tighter, or while paused looser')
 		.option('--gate <gate=threshold>', 'like unhealthy-ratio=5%; repeat for several', gateOption)
 		.option('--min-sample <gate=agents>', 'advisory in smaller steps, like unhealthy-ratio=20; repeat', sampleOption)
+		.option('--metric-gate <gate=value>', 'of a metric gate, like points=0.8; repeat', metricEditOption('value'))
+		.option('--failure-limit <gate=n>', 'of a metric gate, like points=2; repeat', metricEditOption('failureLimit'))
+		.option('--inconclusive-limit <gate=n>', 'likewise, in a row', metricEditOption('inconclusiveLimit'))
+		.option('--error-limit <gate=n>', 'likewise, in a row', metricEditOption('errorLimit'))
 		.action(
-			inSession(io, (session, rollout: string, { reason, key, gate, minSample }: ControlOptions & GateOptions) =>
-				command(session, 'editRolloutGates', {
-					rollout,
-					body: { gates: mergedGates(gate, minSample) ?? {}, reason },
-					key,
-				}),
+			inSession(io, (session, rollout: string, { reason, key, ...edits }: ControlOptions & GateOptions) =>
+				command(session, 'editRolloutGates', { rollout, body: { ...gateEdits(edits), reason }, key }),
 			),
 		);
 	control('exclude', 'leave agents out')

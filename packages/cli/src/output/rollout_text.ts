@@ -147,7 +147,8 @@ export function rolloutText(rollout: RolloutAnswer): string {
 		({ message, cohort }) => `  ${message}, ${cohort === 'step' ? 'in the step' : 'in the rollout'}\n`,
 	);
 	const metrics = rollout.metricGates.map(
-		({ name, verdict, text }) => `  ${name}: ${verdict ?? 'not asked yet'}${text === null ? '' : `, ${text}`}\n`,
+		({ name, rule, verdict, text }) =>
+			`  ${name} ${rule}: ${verdict ?? 'not asked yet'}${text === null ? '' : `, ${text}`}\n`,
 	);
 	const errors = rollout.errors.map(({ agents, error }) => `  ${agents} × ${error.split('\n')[0]}\n`);
 	return [

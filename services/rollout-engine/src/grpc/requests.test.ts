@@ -1,7 +1,7 @@
-import { rolloutInput } from '@ampora/api-contract';
+import { commandInputs, rolloutInput } from '@ampora/api-contract';
 import { expect, test } from 'vitest';
-import { CreateRolloutRequest } from '../gen/ampora/rollout/v1/rollout.js';
-import { createRequest } from './requests.js';
+import { CreateRolloutRequest, EditGatesRequest } from '../gen/ampora/rollout/v1/rollout.js';
+import { createRequest, gateEditsRequest } from './requests.js';
 
 test('metric gates mean the same as over REST, and what is left out gets the defaults of REST', () => {
 	const gate = { name: 'points', query: 'avg(p * $changed)', op: '>=', value: 0.9 };
@@ -31,4 +31,21 @@ test('metric gates mean the same as over REST, and what is left out gets the def
 		],
 	});
 	expect(rolloutInput.parse(createRequest(request))).toEqual(rest);
+});
+
+test('edited gates mean the same as over REST, and what is left out stays as it is', () => {
+	const parse = (body: unknown) => commandInputs['edit-gates'].parse(body);
+	const both = EditGatesRequest.fromPartial({
+		gates: { 'unhealthy-ratio': { thresholdPercent: 5 } },
+		metricGates: { points: { value: 0, failureLimit: 2 }, errors: { errorLimit: 0 } },
+	});
+	expect(parse(gateEditsRequest(both))).toEqual(
+		parse({
+			gates: { 'unhealthy-ratio': { threshold: '5 %' } },
+			metricGates: { points: { value: 0, failureLimit: 2 }, errors: { errorLimit: 0 } },
+		}),
+	);
+	const one = EditGatesRequest.fromPartial({ metricGates: { points: { inconclusiveLimit: 1 } } });
+	expect(parse(gateEditsRequest(one))).toEqual({ metricGates: { points: { inconclusiveLimit: 1 } } });
+	expect(() => parse(gateEditsRequest(EditGatesRequest.fromPartial({})))).toThrow('name at least one gate');
 });

@@ -5,6 +5,7 @@ import {
 	type BatchStrategy,
 	type CanaryStep,
 	type CreateRolloutRequest,
+	type EditGatesRequest,
 	type Gate,
 	type MetricGate,
 	OnAgentFailure,
@@ -101,7 +102,7 @@ function canaryStepRequest(step: CanaryStep): unknown {
 	return given({ name: step.name || undefined, size, dwell: durationText(step.dwell) });
 }
 
-export function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<string, unknown> | undefined {
+function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<string, unknown> | undefined {
 	const entries = Object.entries(gates);
 	if (entries.length === 0) return undefined;
 	return Object.fromEntries(
@@ -111,6 +112,14 @@ export function gatesRequest(gates: Readonly<Record<string, Gate>>): Record<stri
 		]),
 	);
 }
+
+export const gateEditsRequest = ({ gates, metricGates }: EditGatesRequest): Record<string, unknown> => {
+	const metrics = Object.entries(metricGates).map(([name, edit]) => [name, given({ ...edit })]);
+	return given({
+		gates: gatesRequest(gates),
+		metricGates: metrics.length > 0 ? Object.fromEntries(metrics) : undefined,
+	});
+};
 
 const metricGateRequest = ({ interval, initialDelay, ingestionLag, ...gate }: MetricGate): Record<string, unknown> =>
 	given({

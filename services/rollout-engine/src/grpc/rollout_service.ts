@@ -7,7 +7,7 @@ import type { RolloutServiceServer } from '../gen/ampora/rollout/v1/rollout.js';
 import { commandMessage, eventMessage, rolloutMessage, stateOf, summaryMessage, targetMessage } from './answers.js';
 import { type CallDeps, callerOf, fault, type Operation, perform, reply, traceparentOf } from './calls.js';
 import { grpcError } from './errors.js';
-import { createRequest, durationText, gatesRequest } from './requests.js';
+import { createRequest, durationText, gateEditsRequest } from './requests.js';
 
 /** Parameters, query and body of one REST operation, before validation. */
 type Raw = Readonly<Record<string, unknown>>;
@@ -87,9 +87,7 @@ export function rolloutService(deps: CallDeps): RolloutServiceServer {
 		excludeAgents: command('excludeRolloutAgents', ({ agentIds }: messages.ExcludeAgentsRequest) => ({
 			agents: agentIds,
 		})),
-		editGates: command('editRolloutGates', ({ gates }: messages.EditGatesRequest) => ({
-			gates: gatesRequest(gates) ?? {},
-		})),
+		editGates: command('editRolloutGates', gateEditsRequest),
 		rollBackRollout: command('rollbackRollout'),
 		getCommand: unary(
 			'getRolloutCommand',
