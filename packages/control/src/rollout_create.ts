@@ -282,7 +282,7 @@ async function started(deps: ControlDeps, caller: Caller, written: Written): Out
 	});
 }
 
-/** Waits for the older rollout to give way; one that does not keeps the group, and the new one is gone. */
+/** Waits for the older rollout to give way; one that does not, also because the new one cannot start, keeps the group, and the new one is gone. */
 async function superseding(
 	deps: ControlDeps,
 	caller: Caller,
@@ -291,13 +291,19 @@ async function superseding(
 	await hint(deps, taken.rollout);
 	const decided = await awaitDecision(deps, taken.rollout, taken.command);
 	await hint(deps, row.rollout.id);
-	if (decided.accepted !== false) return ok(accepted((await deps.store.rollouts.find(row.rollout.id)) ?? row));
-	const args = { reason: `rollout ${taken.rollout} did not give way` };
-	const again = { ...caller, idempotencyKey: null };
-	await writeCommand(deps, again, { rollout: row.rollout, kind: 'cancel', args });
-	await hint(deps, row.rollout.id);
-	const details = { rollout: taken.rollout, command: 'supersede', reason: decided.code };
-	return refuse('command-refused', decided.message ?? 'the rollout did not give way', { details });
+	const { rollout } = (await deps.store.rollouts.find(row.rollout.id)) ?? row;
+	if (decided.accepted !== false) return ok(accepted({ ...row, rollout }));
+	if (rollout.state === 'Queued') {
+		const args = { reason: `rollout ${taken.rollout} did not give way` };
+		await writeCommand(deps, { ...caller, idempotencyKey: null }, { rollout, kind: 'cancel', args });
+		await hint(deps, rollout.id);
+	}
+	return refuse('command-refused', decided.message ?? 'the rollout did not give way', {
+		details: { rollout: taken.rollout, command: 'supersede', reason: decided.code },
+		...(decided.code === 'successor-refused' && {
+			action: 'The older rollout goes on as it was. Create the new one so that it can start, and supersede again.',
+		}),
+	});
 }
 
 /** The rollout this key made before; a request for another group or version under the same key is a mistake. */

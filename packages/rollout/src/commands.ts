@@ -77,8 +77,7 @@ function perform(draft: Draft, command: Command): Refusal {
 			end(draft, 'Aborted', by);
 			return null;
 		case 'supersede':
-			supersede(draft, by, command);
-			return null;
+			return supersede(draft, by, command);
 		case 'retry':
 			return retry(draft, command);
 		case 'exclude':
@@ -92,9 +91,12 @@ function perform(draft: Draft, command: Command): Refusal {
 }
 
 /** Another rollout takes its place: what no agent was handed is taken back, and one that had not begun never will. */
-function supersede(draft: Draft, by: string, { successor }: Command): void {
+function supersede(draft: Draft, by: string, { successor, notStarting }: Command): Refusal {
+	if (notStarting !== undefined)
+		return refuse('successor-refused', `supersede: rollout ${successor ?? 'unknown'} cannot start: ${notStarting}`);
 	const to = draft.rollout.startedAtMs === null ? 'Cancelled' : 'Superseded';
 	end(draft, to, `${by}; rollout ${successor ?? 'unknown'} takes its place`);
+	return null;
 }
 
 function resume(draft: Draft, command: Command, by: string): Refusal {

@@ -48,6 +48,8 @@ export interface Command {
 	readonly replan?: boolean;
 	/** supersede: the queued rollout that takes its place. */
 	readonly successor?: RolloutId;
+	/** supersede: why that one cannot start. */
+	readonly notStarting?: string;
 	/** retry, exclude: which agents; retry without any means all that failed. */
 	readonly agentIds?: readonly AgentId[];
 }
@@ -63,7 +65,7 @@ export type MetricGateEdit = Partial<
 export interface CommandOutcome {
 	readonly commandId: string;
 	readonly accepted: boolean;
-	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `protected-group`, `plan-void`, `too-many-domains`, `looser-gate`, `outside-window`, `busy`, `unknown-agent`. */
+	/** Machine-readable, when refused: `not-allowed`, `gate-firing`, `inconclusive`, `not-answered`, `overruled`, `reason-required`, `no-way-back`, `protected-group`, `plan-void`, `too-many-domains`, `looser-gate`, `outside-window`, `busy`, `unknown-agent`, `successor-refused`. */
 	readonly code: string | null;
 	/** For people, when refused: what the state is, what was asked, what to do. */
 	readonly message: string | null;

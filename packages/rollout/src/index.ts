@@ -63,6 +63,7 @@ export {
 } from './spec.js';
 export { startsByItself } from './start.js';
 export { populationOf } from './steps.js';
+export { inItsPlace, keepingItsPlace, notStarting, successorIn } from './succession.js';
 export {
 	emptyBack,
 	emptyCounters,

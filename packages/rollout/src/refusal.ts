@@ -12,7 +12,8 @@ export type RefusalCode =
 	| 'looser-gate'
 	| 'outside-window'
 	| 'busy'
-	| 'unknown-agent';
+	| 'unknown-agent'
+	| 'successor-refused';
 
 /** Why a command was not carried out, for machines and for people; null: it was. */
 export type Refusal = { readonly code: RefusalCode; readonly message: string } | null;

@@ -278,13 +278,15 @@ export interface EngineStore {
 	): Promise<LoadedSnapshot | null>;
 	/**
 	 * Writes the decision, its journal row and the fold of its signals in one transaction, only while the lease is held (R2). Of a
-	 * decision that changed nothing only the signals are folded, without a journal row.
+	 * decision that changed nothing only the signals are folded, without a journal row. `successor`: what was decided about the rollout
+	 * that takes its place; both are written, or neither.
 	 */
 	commitDecision(
 		lease: LeaderLease,
 		loaded: LoadedSnapshot,
 		decision: Decision,
 		journal: JournalEntry,
+		successor?: Committing,
 	): Promise<CommitOutcome>;
 	/** Marks agents of expired gateways disconnected, guarded by gateway, incarnation and epoch; at most a bounded number a call. */
 	reapGateways(lease: LeaderLease): Promise<{ gateways: readonly GatewayId[]; agents: number }>;
@@ -321,6 +323,13 @@ export interface LoadedSnapshot {
 	readonly signalIds: readonly number[];
 	readonly membershipSeq: number;
 	readonly traceparent: string | null;
+}
+
+/** A decision with what it was made from. */
+export interface Committing {
+	readonly loaded: LoadedSnapshot;
+	readonly decision: Decision;
+	readonly journal: JournalEntry;
 }
 
 export interface JournalEntry {

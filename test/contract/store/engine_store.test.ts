@@ -1,6 +1,6 @@
 import { type Command, type Decision, resolveSpec } from '@ampora/rollout';
 import { type GatewayId, newId, type RolloutId } from '@ampora/runtime';
-import type { ConnectedAgent } from '@ampora/store';
+import type { ConnectedAgent, LoadedSnapshot } from '@ampora/store';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { decisionFrom, journal, sampleRollout, sampleStep, sampleTarget } from './samples.js';
 import { adapters, admitted, allNeeds, ended, newUid, type Running, Stage, type Stores } from './stage.js';
@@ -112,6 +112,32 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 			expect((await stage.load(rolloutId)).snapshot.rollout).toEqual(before.snapshot.rollout);
 			expect(await stores.world.assignment(agent.agentId)).toMatchObject({ seq: 1 });
 			expect(await stores.world.target(rolloutId, agent.agentId)).toMatchObject({ target: { state: 'Pending' } });
+		});
+
+		test('is written with that of the rollout that takes its place, or neither is (R15)', async () => {
+			const { rolloutId, groupId } = await pushedOne();
+			const version = await stores.world.publish(newUid());
+			const queued = sampleRollout(groupId, version, { state: 'Queued', supersedes: rolloutId });
+			await stores.world.createRollout(queued);
+			const older = await stage.load(rolloutId);
+			const over = decisionFrom(older, {
+				rollout: { ...older.snapshot.rollout, state: 'Superseded', endedAtMs: older.snapshot.nowMs },
+			});
+			const commit = async (from: LoadedSnapshot) => {
+				const decision = decisionFrom(from, {
+					rollout: { ...from.snapshot.rollout, state: 'InProgress', startedAtMs: from.snapshot.nowMs },
+				});
+				const successor = { loaded: from, decision, journal: journal() };
+				return stores.engine.commitDecision(stage.leader, older, over, journal(), successor);
+			};
+			const states = async () =>
+				Promise.all([rolloutId, queued.id].map(async (id) => (await stage.load(id)).snapshot.rollout.state));
+			const stale = await stage.load(queued.id);
+			await stage.decide(queued.id);
+			expect(await commit(stale)).toEqual({ kind: 'conflict' });
+			expect(await states()).toEqual(['InProgress', 'Queued']);
+			expect(await commit(await stage.load(queued.id))).toMatchObject({ kind: 'committed' });
+			expect(await states()).toEqual(['Superseded', 'InProgress']);
 		});
 
 		test('from an outdated snapshot is a conflict and writes nothing', async () => {

@@ -63,6 +63,22 @@ test('a rollout takes the place of another, and ways back stay what was proved',
 	expect(JSON.stringify(events)).toContain(`rollout ${fixed.id} takes its place`);
 });
 
+test('nobody gives way to a rollout that cannot start', async () => {
+	const { name, agents } = await group(3);
+	on.fleet.behave(agents, 'silent');
+	const first = await create(name, 'first', {});
+	await until(first.id, ({ state }) => state === 'InProgress');
+	const body = { group: name, config: withComment('second'), ...quick, acceptNoWayBack: false, supersede: true };
+	const refused = await on.stage.call('createRollout', { body });
+	expect(refused).toMatchObject({
+		...{ status: 409, body: { code: 'command-refused', details: { rollout: first.id, reason: 'successor-refused' } } },
+	});
+	expect(refused.body.message).toContain('3 of 3 agents never proved a version');
+	const { items } = await on.stage.must('listRollouts', { query: { group: name } });
+	expect(items.map(({ state }: Loose) => state).toSorted()).toEqual(['InProgress', 'Rejected']);
+	await on.stage.must('abortRollout', { params: { rollout: first.id }, body: {} });
+});
+
 test('a rollout that is being taken back is not superseded', async () => {
 	const { name, agents } = await group(2);
 	await until((await create(name, 'baseline')).id, ended);

@@ -8,6 +8,7 @@ import {
 } from '@ampora/dispatch';
 import type { AgentId } from '@ampora/runtime';
 import {
+	type Committing,
 	type EngineStore,
 	type EnrolmentStore,
 	type GatewayStore,
@@ -138,7 +139,7 @@ export class Servers {
 class StoreWatcher {
 	#agents: ReadonlyMap<AgentId, AgentRow> = new Map();
 	#assignments: ReadonlyMap<AgentId, AssignmentRow> = new Map();
-	#rollout: ReturnType<DatabaseView['rollout']> = null;
+	#rollouts: readonly ReturnType<DatabaseView['rollout']>[] = [];
 	#lease: ReturnType<DatabaseView['lease']> = null;
 
 	constructor(
@@ -156,8 +157,8 @@ class StoreWatcher {
 		} else if (method === 'commitEnrolment') {
 			this.#assignments = new Map(this.view.assignments().map((row) => [row.agentId, row]));
 		} else if (method === 'commitDecision') {
-			const [lease, loaded] = args as Parameters<EngineStore['commitDecision']>;
-			this.#rollout = this.view.rollout(loaded.snapshot.rollout.id);
+			const [lease, ...parts] = args as Parameters<EngineStore['commitDecision']>;
+			this.#rollouts = committing(parts).map(({ loaded }) => this.view.rollout(loaded.snapshot.rollout.id));
 			this.#lease = this.view.lease(lease.name);
 			this.#assignments = new Map(this.view.assignments().map((row) => [row.agentId, row]));
 		}
@@ -185,18 +186,26 @@ class StoreWatcher {
 		return this.view.assignments().filter((row) => !isSameWish(row, this.#assignments.get(row.agentId)));
 	}
 
-	#committed([lease, loaded, decision, journal]: Parameters<EngineStore['commitDecision']>, answer: unknown): void {
+	#committed([lease, ...parts]: Parameters<EngineStore['commitDecision']>, answer: unknown): void {
 		const { kind } = answer as Awaited<ReturnType<EngineStore['commitDecision']>>;
-		if (kind !== 'committed' || this.#rollout === null) return;
-		this.observe({
-			kind: 'committed',
-			...{ lease, loaded, decision, journal, moved: this.#moved() },
-			before: this.#rollout,
-			leaseBefore: this.#lease,
-			assignmentsBefore: this.#assignments,
-		});
+		const all = this.#moved();
+		const successor = parts[3]?.decision.rollout.id;
+		const [leaseBefore, assignmentsBefore] = [this.#lease, this.#assignments];
+		for (const [index, one] of committing(parts).entries()) {
+			const before = this.#rollouts[index];
+			if (kind !== 'committed' || !before) return;
+			const moved = all.filter(({ rolloutId }) => (rolloutId === successor) === index > 0);
+			this.observe({ kind: 'committed', lease, ...one, moved, before, leaseBefore, assignmentsBefore });
+		}
 	}
 }
+
+type Committed = Parameters<EngineStore['commitDecision']> extends [unknown, ...infer Rest] ? Rest : never;
+/** A decision, and that of the rollout that takes its place. */
+const committing = ([loaded, decision, journal, successor]: Committed): Committing[] => [
+	{ loaded, decision, journal },
+	...(successor ? [successor] : []),
+];
 
 const isSameWish = (row: AssignmentRow, before: AssignmentRow | undefined): boolean =>
 	before !== undefined && isDeepStrictEqual({ ...row, answer: null }, { ...before, answer: null });

@@ -1,7 +1,7 @@
 import type { ChangeWindow, Decision, RolloutEvent } from '@ampora/rollout';
 import type { GroupId } from '@ampora/runtime';
 import * as statements from '../gen/sql.js';
-import type { CommitOutcome, JournalEntry, LeaderLease, LoadedSnapshot } from '../ports.js';
+import type { CommitOutcome, Committing, JournalEntry, LeaderLease, LoadedSnapshot } from '../ports.js';
 import { machineOf, stepRow, stepsAfter, targetRow, watchingOf } from '../rollout_rows.js';
 import { hex, onlyRow, type Sql } from '../sql.js';
 
@@ -137,13 +137,24 @@ export async function isStillOpen(sql: Sql, groupId: GroupId, { windows, closesA
 	return onlyRow(await sql.query<{ open: boolean }>(statements.stillOpen, params)).open;
 }
 
-/** All of a decision, in the transaction that the caller gives; throws `Conflict` where nothing may be written. */
-export async function commitDecision(
+/** A decision, and that of the rollout that takes its place, in the transaction that the caller gives; throws `Conflict` where nothing may be written. */
+export async function commitBoth(
 	sql: Sql,
 	lease: LeaderLease,
-	loaded: LoadedSnapshot,
-	decision: Decision,
-	journal: JournalEntry,
+	first: Committing,
+	successor: Committing | undefined,
+): Promise<CommitOutcome> {
+	const outcome = await commitDecision(sql, lease, first);
+	if (outcome.kind !== 'committed' || successor === undefined) return outcome;
+	const next = await commitDecision(sql, lease, successor);
+	if (next.kind !== 'committed') throw new Conflict('what was to take its place moved');
+	return { kind: 'committed', dispatch: [...outcome.dispatch, ...next.dispatch] };
+}
+
+async function commitDecision(
+	sql: Sql,
+	lease: LeaderLease,
+	{ loaded, decision, journal }: Committing,
 ): Promise<CommitOutcome> {
 	const { id, seq } = loaded.snapshot.rollout;
 	const fence = onlyRow(

@@ -3,7 +3,7 @@ import * as statements from '../gen/sql.js';
 import type { CohortRow, EngineFigures, EngineStore, SessionRow } from '../ports.js';
 import { uniqueViolation } from '../repositories/drizzle.js';
 import { onlyRow, type Row, repeating, type Sql } from '../sql.js';
-import { Conflict, commitDecision } from './commit_decision.js';
+import { Conflict, commitBoth } from './commit_decision.js';
 import { loadSnapshot } from './load_snapshot.js';
 
 /** Agents marked in one call at most, so that a dead gateway's fifty thousand do not hold up a tick. */
@@ -31,10 +31,10 @@ export const createEngineStore = (sql: Sql): EngineStore => ({
 		return onlyRow(await sql.query<DueRow>(statements.dueRollouts, [limit]));
 	},
 	loadSnapshot: (rolloutId, needs) => sql.transaction('snapshot', (tx) => loadSnapshot(tx, rolloutId, needs)),
-	async commitDecision(lease, loaded, decision, journal) {
+	async commitDecision(lease, loaded, decision, journal, successor) {
 		try {
 			return await repeating(() =>
-				sql.transaction('write', (tx) => commitDecision(tx, lease, loaded, decision, journal)),
+				sql.transaction('write', (tx) => commitBoth(tx, lease, { loaded, decision, journal }, successor)),
 			);
 		} catch (error) {
 			// Somebody made a rollout of the group while this one took its turn (R15).

@@ -4,6 +4,7 @@ import { auditOf, handsOut, type Opening, openingOf } from '../engine/commit_dec
 import { offeredHashOf } from '../offers.js';
 import type {
 	CommitOutcome,
+	Committing,
 	EngineFigures,
 	EngineStore,
 	JournalEntry,
@@ -254,24 +255,41 @@ function unsentOf(state: MemoryState, row: MemoryRollout): readonly AgentId[] {
 
 function commit(
 	state: MemoryState,
-	...[lease, loaded, decision, journal]: Parameters<EngineMoves['commitDecision']>
+	...[lease, loaded, decision, journal, successor]: Parameters<EngineMoves['commitDecision']>
 ): CommitOutcome {
-	const row = state.rollouts.get(loaded.snapshot.rollout.id);
 	if (!isLeading(state, lease) && !state.flaws.ignoreLease) return { kind: 'lease-lost' };
-	if (row?.rollout.seq !== loaded.snapshot.rollout.seq) return { kind: 'conflict' };
+	const all = [{ loaded, decision, journal }, ...(successor ? [successor] : [])];
+	const ends = decision.rollout.endedAtMs === null ? null : decision.rollout.id;
+	const rows = all.map((one) => rowFor(state, one, ends));
+	const dispatch: AgentId[] = [];
+	for (const [index, one] of all.entries()) {
+		const row = rows[index];
+		if (!row || rows.includes(null)) return { kind: 'conflict' };
+		for (const id of one.loaded.signalIds) state.signals.delete(id);
+		row.membershipSeq = one.loaded.membershipSeq;
+		if (one.decision.changed) write(state, row, { lease, ...one });
+		dispatch.push(...one.decision.dispatch);
+	}
+	return { kind: 'committed', dispatch };
+}
+
+/** The row that the decision may be written to, as things are; null: something moved. `ends`: what gives way in the same moment. */
+function rowFor(
+	state: MemoryState,
+	{ loaded, decision, journal }: Committing,
+	ends: RolloutId | null,
+): MemoryRollout | null {
+	const row = state.rollouts.get(loaded.snapshot.rollout.id);
+	if (row?.rollout.seq !== loaded.snapshot.rollout.seq) return null;
 	// R15: what the unique index of Postgres says.
 	const { state: to, endedAtMs } = decision.rollout;
-	if (to !== 'Queued' && endedAtMs === null && busyWith(state, row.rollout) !== null) return { kind: 'conflict' };
+	const busy = busyWith(state, row.rollout);
+	if (to !== 'Queued' && endedAtMs === null && busy !== null && busy !== ends) return null;
 	const written = new Set(decision.assignments.map(({ agentId }) => agentId));
-	if (decision.assignments.some((write) => movedSince(state, write))) return { kind: 'conflict' };
-	if (decision.withdraw.some((agentId) => written.has(agentId) || !isUnsent(state, row, agentId)))
-		return { kind: 'conflict' };
+	if (decision.assignments.some((write) => movedSince(state, write))) return null;
+	if (decision.withdraw.some((agentId) => written.has(agentId) || !isUnsent(state, row, agentId))) return null;
 	const opening = openingOf(loaded, journal);
-	if (handsOut(loaded, decision) && !isStillOpen(state, row.rollout.groupId, opening)) return { kind: 'conflict' };
-	for (const id of loaded.signalIds) state.signals.delete(id);
-	row.membershipSeq = loaded.membershipSeq;
-	if (decision.changed) write(state, row, { lease, loaded, decision, journal });
-	return { kind: 'committed', dispatch: decision.dispatch };
+	return handsOut(loaded, decision) && !isStillOpen(state, row.rollout.groupId, opening) ? null : row;
 }
 
 /** As still_open.sql. */
@@ -396,7 +414,7 @@ export const engineMoves = (state: MemoryState): EngineMoves => ({
 	},
 	dueRollouts: (limit) => due(state, limit),
 	loadSnapshot: (rolloutId, needs) => loadMove(state, rolloutId, needs),
-	commitDecision: (lease, loaded, decision, journal) => commit(state, lease, loaded, decision, journal),
+	commitDecision: (...args) => commit(state, ...args),
 	reapGateways: (lease) => reap(state, lease),
 	archiveAgents: (lease, retention, limit) => archive(state, lease, retention, limit),
 	lapsedGateways: () => lapsed(state),

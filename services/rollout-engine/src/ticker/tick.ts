@@ -3,14 +3,18 @@ import {
 	type Decision,
 	decide,
 	decisionDigest,
+	inItsPlace,
 	journalInput,
+	keepingItsPlace,
+	notStarting,
 	offersOf,
 	type Rollout,
 	snapshotNeeds,
 	startsByItself,
+	successorIn,
 } from '@ampora/rollout';
 import type { RolloutId } from '@ampora/runtime';
-import type { CommitOutcome, EngineStore, LeaderLease, LoadedSnapshot } from '@ampora/store';
+import type { CommitOutcome, EngineStore, JournalEntry, LeaderLease, LoadedSnapshot } from '@ampora/store';
 import type { Dispatcher } from '../dispatcher/dispatcher.js';
 import type { MetricKeeper } from '../metrics/metric_keeper.js';
 
@@ -43,17 +47,46 @@ export async function tickRollout(deps: TickDeps, lease: LeaderLease, rolloutId:
 	for (let pass = 0; pass < passesMax; pass += 1) {
 		const read = await deps.store.loadSnapshot(rolloutId, snapshotNeeds);
 		if (read === null) return 'idle';
-		const loaded = await withStartCheck(deps, withMetrics(deps, read));
-		const decision = decide(loaded.snapshot);
+		const [made, successor] = await decideAll(deps, await withStartCheck(deps, withMetrics(deps, read)));
+		const { loaded, decision } = made;
 		if (!decision.changed && loaded.signalIds.length === 0) return 'idle';
-		const outcome = await commit(deps, lease, loaded, decision);
+		const outcome = await deps.store.commitDecision(
+			lease,
+			loaded,
+			decision,
+			journalOf(made),
+			successor && {
+				...successor,
+				journal: journalOf(successor),
+			},
+		);
 		if (outcome.kind === 'lease-lost') return 'lease-lost';
 		if (outcome.kind === 'conflict') continue;
 		deps.onCommitted(loaded, decision);
+		if (successor) deps.onCommitted(successor.loaded, successor.decision);
 		dispatchCommitted(deps, loaded, decision, outcome);
 		if (decision.nextWakeAtMs === null || decision.nextWakeAtMs > loaded.snapshot.nowMs) return 'idle';
 	}
 	return 'busy';
+}
+
+interface Made {
+	readonly loaded: LoadedSnapshot;
+	readonly decision: Decision;
+}
+
+/** The decision, and that of the rollout that takes its place by it. */
+async function decideAll(deps: TickDeps, loaded: LoadedSnapshot): Promise<readonly [Made, Made?]> {
+	const decision = decide(loaded.snapshot);
+	const successor = successorIn(loaded.snapshot, decision);
+	const read = successor && (await deps.store.loadSnapshot(successor, snapshotNeeds));
+	if (!read) return [{ loaded, decision }];
+	const inTurn = await withStartCheck(deps, { ...read, snapshot: inItsPlace(read.snapshot, decision) });
+	const taking = { loaded: inTurn, decision: decide(inTurn.snapshot) };
+	const why = notStarting(taking.decision);
+	if (why === null) return [{ loaded, decision }, taking];
+	const kept = { ...loaded, snapshot: keepingItsPlace(loaded.snapshot, read.snapshot.rollout.id, why) };
+	return [{ loaded: kept, decision: decide(kept.snapshot) }, taking];
 }
 
 function withMetrics({ metrics }: TickDeps, loaded: LoadedSnapshot): LoadedSnapshot {
@@ -68,19 +101,12 @@ async function withStartCheck({ starts }: TickDeps, loaded: LoadedSnapshot): Pro
 	return { ...loaded, snapshot: { ...snapshot, changedGrounds } };
 }
 
-function commit(
-	deps: TickDeps,
-	lease: LeaderLease,
-	loaded: LoadedSnapshot,
-	decision: Decision,
-): Promise<CommitOutcome> {
-	return deps.store.commitDecision(lease, loaded, decision, {
-		input: journalInput(loaded.snapshot),
-		digest: decisionDigest(decision),
-		offers: offersOf(decision.rollout),
-		closesAtMs: closesAtMs(loaded.snapshot.environment.calendar, loaded.snapshot.nowMs),
-	});
-}
+const journalOf = ({ loaded: { snapshot }, decision }: Made): JournalEntry => ({
+	input: journalInput(snapshot),
+	digest: decisionDigest(decision),
+	offers: offersOf(decision.rollout),
+	closesAtMs: closesAtMs(snapshot.environment.calendar, snapshot.nowMs),
+});
 
 function dispatchCommitted(
 	deps: TickDeps,
