@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ConfigDocument, ConfigNode, ConfigScalar } from './document.js';
 import type { Path } from './findings.js';
+import { Timestamp } from './timestamp.js';
 
 /**
  * One text per meaning: two configurations a collector cannot tell apart have the same, any other two do not. The document is merged,
@@ -44,9 +45,10 @@ function textOf(node: ConfigNode, path: Path, texts: CanonicalTexts | undefined)
 	}
 }
 
-/** `1` and `1.0` are a whole number and a float to a collector, and two texts here. */
+/** `1` and `1.0` are a whole number and a float to a collector, and two texts here; so are a moment and its text in quotes. */
 function scalarText({ value }: ConfigScalar): string {
 	if (typeof value === 'number') return `float ${Object.is(value, -0) ? '-0' : value}`;
+	if (value instanceof Timestamp) return `time ${value.instant}`;
 	return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the collector's own notation
 import { describe, expect, it } from 'vitest';
+import { semanticHash } from './canonical.js';
 import { componentCatalogue } from './compatibility.js';
 import { endpointEdits, managementPathEdits, removedPipelines } from './concerns.js';
 import { diffConfigs, showEdit } from './diff.js';
@@ -211,6 +212,22 @@ describe('a version beside the one before', () => {
 
 	it('has one when a value differs', () => {
 		expect(validateConfig(files(yaml('endpoint: https://b.example.com')), { previous: before })).toEqual([]);
+	});
+});
+
+describe('a moment', () => {
+	const hashOf = (value: string) => semanticHash(documentOf(`a: ${value}`));
+
+	it('is one however it is written, and not its text', () => {
+		expect(hashOf('2024-01-01')).toBe(hashOf('2024-01-01T01:00:00.0+01:00'));
+		expect(hashOf('2024-01-01')).not.toBe(hashOf('"2024-01-01"'));
+		expect(hashOf('2024-01-01')).not.toBe(hashOf('"2024-01-01T00:00:00Z"'));
+	});
+
+	it('that became text is a change', () => {
+		const header = (value: string) => documentOf(`exporters: {otlphttp: {headers: {x-version: ${value}}}}`);
+		const edits = diffConfigs(header('2024-01-01'), header('"2024-01-01"'));
+		expect(edits.map(showEdit)).toMatchObject([{ before: '2024-01-01T00:00:00Z', after: '2024-01-01' }]);
 	});
 });
 

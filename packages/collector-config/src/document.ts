@@ -1,7 +1,8 @@
 import type { Position } from './findings.js';
+import type { Timestamp } from './timestamp.js';
 
 /** Whole numbers are bigint, so that 64-bit ones stay exact. */
-export type ScalarValue = null | boolean | bigint | number | string;
+export type ScalarValue = null | boolean | bigint | number | string | Timestamp;
 
 export interface ConfigScalar {
 	readonly kind: 'scalar';

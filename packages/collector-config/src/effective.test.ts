@@ -87,6 +87,8 @@ describe('values', () => {
 		['null', '{a: 1}'],
 		['{}', 'null'],
 		['"yes"', 'yes'],
+		['2024-01-01', '2024-01-01T00:00:00Z'],
+		['2024-01-01', '"2024-01-01T00:00:00Z"'],
 		['.nan', '.NaN'],
 	])('%s is the same as %s', (a, b) => {
 		expect(compare(`s: {c: {v: ${a}, w: 1}}`, `s: {c: {v: ${b}, w: 1}}`)).toEqual({ outcome: 'match' });
@@ -99,6 +101,7 @@ describe('values', () => {
 		['true', '"true"'],
 		['true', 'yes'],
 		['5s', '6s'],
+		['2024-01-01', '2024-01-02'],
 		['a.example', 'A.example'],
 		['a', '[a]'],
 		['a', '{b: 1}'],

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConfigFile } from './document.js';
 import { type ConfigNode, defaultLimits, type ScalarValue } from './document.js';
 import { type ParsedConfig, parseConfig } from './parse.js';
+import { Timestamp } from './timestamp.js';
 
 type Plain = ScalarValue | Plain[] | { [key: string]: Plain };
 
@@ -40,7 +41,24 @@ describe('values as the collector reads them', () => {
 		['1e3', 1000],
 		['.inf', Number.POSITIVE_INFINITY],
 		['60s', '60s'],
-		['2026-01-02', '2026-01-02'],
+		['2026-01-02', new Timestamp('2026-01-02T00:00:00Z')],
+		['2026-1-2', new Timestamp('2026-01-02T00:00:00Z')],
+		['"2026-01-02"', '2026-01-02'],
+		['!!timestamp "2026-01-02"', new Timestamp('2026-01-02T00:00:00Z')],
+		['!!str 2026-01-02', '2026-01-02'],
+		['2026-01-02T03:04:05Z', new Timestamp('2026-01-02T03:04:05Z')],
+		['2026-1-2t3:4:5.10,', '2026-1-2t3:4:5.10,'],
+		['2026-1-2t3:4:5.120+01:30', new Timestamp('2026-01-02T01:34:05.12Z')],
+		['2026-01-02  03:04:05,0123456789', new Timestamp('2026-01-02T03:04:05.012345678Z')],
+		['2026-01-02T03:04:05', '2026-01-02T03:04:05'],
+		['2026-01-02 03:04:05Z', '2026-01-02 03:04:05Z'],
+		['2026-01-02 03:04', '2026-01-02 03:04'],
+		['2026-02-29', '2026-02-29'],
+		['2024-02-29', new Timestamp('2024-02-29T00:00:00Z')],
+		['2026-00-10', '2026-00-10'],
+		['2026-01-02 24:00:00', '2026-01-02 24:00:00'],
+		['0001-01-01', new Timestamp('0001-01-01T00:00:00Z')],
+		['20260-01-02', '20260-01-02'],
 		['localhost:4317', 'localhost:4317'],
 		['1.2.3.4', '1.2.3.4'],
 		['!!str 12', '12'],

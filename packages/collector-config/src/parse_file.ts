@@ -259,8 +259,9 @@ class NodeReader {
 const keyText = (key: Scalar): string => String(key.value ?? '');
 
 function typed(node: Scalar): ScalarValue {
-	const text = String(node.value ?? '');
-	if (node.tag === undefined) return node.type === 'PLAIN' ? resolvePlain(node.source ?? text) : text;
-	const explicit = ['null', 'bool', 'int', 'float'].some((name) => node.tag === coreTag + name);
+	// The library makes values of its own of what has a tag it knows.
+	const text = node.source ?? String(node.value ?? '');
+	if (node.tag === undefined) return node.type === 'PLAIN' ? resolvePlain(text) : text;
+	const explicit = ['null', 'bool', 'int', 'float', 'timestamp'].some((name) => node.tag === coreTag + name);
 	return explicit ? resolvePlain(text) : text;
 }

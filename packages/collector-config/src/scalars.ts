@@ -1,4 +1,5 @@
 import type { ScalarValue } from './document.js';
+import { Timestamp, timestampOf } from './timestamp.js';
 
 const nulls = new Set(['', '~', 'null', 'Null', 'NULL']);
 const booleans = new Map([
@@ -13,7 +14,7 @@ const integers = /^([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9
 /**
  * Types an unquoted scalar as the collector's reader (go yaml v3, into untyped values) does: YAML 1.2 core, plus `_` between
  * digits, `0b…` and octal with a bare leading zero. `yes`, `no`, `on`, `off` are text there: 1.1 booleans exist only for typed targets,
- * and the collector has none at that point. Dates stay text.
+ * and the collector has none at that point. Dates are moments, not text.
  */
 export function resolvePlain(text: string): ScalarValue {
 	if (nulls.has(text)) return null;
@@ -23,6 +24,8 @@ export function resolvePlain(text: string): ScalarValue {
 	if (infinity) return infinity[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
 	if (nan.test(text)) return Number.NaN;
 	if (!/^[-+.0-9]/.test(text)) return text;
+	const moment = timestampOf(text);
+	if (moment !== undefined) return moment;
 	const plain = text.replaceAll('_', '');
 	const integer = integers.exec(plain);
 	if (integer) return wholeNumber(integer[1] ?? '', integer[2] ?? '');
@@ -82,8 +85,12 @@ export function sameScalar(assigned: ScalarValue, effective: ScalarValue): boole
 			: Number(assigned) === Number(effective);
 	if (isNumber(assigned) && typeof effective === 'string') return Number(assigned) === durationNs(effective);
 	if (typeof assigned === 'string' && isNumber(effective)) return durationNs(assigned) === Number(effective);
+	if (assigned instanceof Timestamp) return assigned.instant === instantOf(effective);
 	return assigned === effective;
 }
+
+const instantOf = (value: ScalarValue): string | undefined =>
+	value instanceof Timestamp ? value.instant : typeof value === 'string' ? timestampOf(value)?.instant : undefined;
 
 /** What a Go program leaves out when it prints its settings: false, zero, no text, no time. */
 export function isZero(value: ScalarValue): boolean {

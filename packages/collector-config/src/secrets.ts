@@ -1,5 +1,6 @@
 import type { ConfigMap, ConfigNode, ScalarValue } from './document.js';
 import type { Path } from './findings.js';
+import { Timestamp } from './timestamp.js';
 
 const secretKey =
 	/(passw(or)?d|passphrase|secret|token|credential|api[-_.]?key|access[-_.]?key|account[-_.]?key|private[-_.]?key|license[-_.]?key|shared[-_.]?key|(encryption|signing|auth|instrumentation|ingest(ion)?|integration|write)[-_.]?key|honeycomb-team|^pass$|pwd$|^community$|authorization|cookie|bearer|signature|sas[-_.]?(key|url)|connection[-_.]?string|(^|_)dsn$|(^|_)key_?pem$)/i;
@@ -80,7 +81,7 @@ export function secretKind(value: ScalarValue, secret: boolean): SecretKind {
 
 const hiddenText = '(hidden)';
 
-/** JSON of a value as people may see it: what secret-bearing keys hold, and passwords in URLs, are hidden; whole numbers too long for JSON are text. */
+/** JSON of a value as people may see it: what secret-bearing keys hold, and passwords in URLs, are hidden; whole numbers too long for JSON are text, as are moments. */
 export type ShownValue =
 	| null
 	| boolean
@@ -105,5 +106,6 @@ function shownScalar(value: ScalarValue, secret: boolean): ShownValue {
 	if (secretKind(value, secret) === 'whole') return hiddenText;
 	if (typeof value === 'string') return withoutPasswords(value, () => hiddenText);
 	if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+	if (value instanceof Timestamp) return value.instant;
 	return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
