@@ -137,6 +137,9 @@ export const groupPreview = z
 				goes: z.number().int(),
 				/** For whom the selector would error; they stay where they are unless another group decides. */
 				errors: z.number().int(),
+				/** What one of them says, and what to do about it; null: there are none. */
+				errorExample: z.string().nullable(),
+				errorFix: z.string().nullable(),
 			})
 			.nullable(),
 		items: z.array(groupMove),

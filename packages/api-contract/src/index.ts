@@ -12,6 +12,7 @@ export * from './configurations.js';
 export { type ErrorCode, errorCatalogue, errorCodes, type Remedy } from './errors.js';
 export { type ErrorBody, errorBody, type Role, role, uuidShape } from './fields.js';
 export * from './groups.js';
+export { type FieldIssue, fieldIssues, issuesText } from './issues.js';
 export { parsePercent, parseStepSize } from './percent.js';
 export * from './plans.js';
 export * from './rollout_answer.js';

@@ -11,6 +11,7 @@ import type { Command } from 'commander';
 import { CommandFailed, exitCodes } from './exit_codes.js';
 import type { Io } from './io.js';
 import { findingText } from './output/finding_text.js';
+import { actionOf, messageOf } from './output/refusal_text.js';
 
 const defaultServer = 'http://127.0.0.1:4321';
 
@@ -39,17 +40,18 @@ function openSession(command: Command, io: Io): Session {
 	}
 	const token = options.token ?? io.env.AMPORA_TOKEN;
 	const client = createClient({ server, token, fetch: io.fetch, signal: io.signal });
+	const named = command.options.flatMap(({ long }) => long ?? []);
 	const json = options.json === true;
 	return {
 		io,
 		json,
-		call: async (operation, input) => unwrap(await client.call(operation, input)),
-		watch: async (rollout) => unwrap(await client.watch(rollout)),
+		call: async (operation, input) => unwrap(await client.call(operation, input), named),
+		watch: async (rollout) => unwrap(await client.watch(rollout), named),
 		print: (answer, text) => io.stdout.write(json ? `${JSON.stringify(answer, null, '\t')}\n` : text(answer)),
 	};
 }
 
-function unwrap<T>(result: Result<T, ClientError>): T {
+function unwrap<T>(result: Result<T, ClientError>, options: readonly string[]): T {
 	if (result.ok) return result.value;
 	const { error } = result;
 	if (error.kind === 'unreachable') {
@@ -58,15 +60,9 @@ function unwrap<T>(result: Result<T, ClientError>): T {
 	}
 	const { status, body } = error;
 	const code = status >= 500 ? exitCodes.unreachable : exitCodes.refused;
-	throw new CommandFailed(
-		code,
-		`${body.message} (${body.code})${findingsText(body.details)}\n  ${actionFor(status, body.action)}`,
-		body,
-	);
+	const text = `${messageOf(body, options)} (${body.code})${findingsText(body.details)}`;
+	throw new CommandFailed(code, `${text}\n  ${actionOf(body)}`, body);
 }
-
-const actionFor = (status: number, action: string): string =>
-	status === 401 ? `${action} Give it with --token or AMPORA_TOKEN.` : action;
 
 function findingsText({ findings }: Readonly<Record<string, unknown>>): string {
 	if (!Array.isArray(findings)) return '';

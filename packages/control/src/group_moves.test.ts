@@ -52,5 +52,7 @@ test('goes whoever does not match any more, to the next group that has it or to 
 
 test('stays whoever the selector errors for', () => {
 	const member = agent('member', '', { groupId: prod, where: 'dynamic', matches: [prod] });
-	expect(movesUnder(groups, [member], change)).toEqual({ moves: [], errors: 1 });
+	expect(movesUnder(groups, [member], change)).toEqual({
+		...{ moves: [], errors: 1, errorExample: 'field not found: env' },
+	});
 });

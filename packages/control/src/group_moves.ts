@@ -34,6 +34,8 @@ export interface MovesPage {
 	readonly moves: readonly GroupMove[];
 	/** Agents for which the selector would error: they stay where they are unless another group decides. */
 	readonly errors: number;
+	/** One of these errors. */
+	readonly errorExample: string | null;
 	readonly agents: number;
 	/** The last agent looked at. */
 	readonly last: string | null;
@@ -67,21 +69,26 @@ export function movesUnder(
 	groups: readonly DynamicGroup<GroupId>[],
 	subjects: readonly PreviewSubject[],
 	change: GroupChange,
-): Pick<MovesPage, 'moves' | 'errors'> {
+): Pick<MovesPage, 'moves' | 'errors' | 'errorExample'> {
 	const due: Due<GroupId> = change.evaluate ? { kind: 'group', id: change.id } : { kind: 'fields', fields: [] };
 	const moves: GroupMove[] = [];
 	let errors = 0;
+	let errorExample: string | null = null;
 	for (const subject of subjects) {
 		const before: Standing<GroupId> | null =
 			subject.matches === null ? null : { matches: subject.matches, errors: subject.errors ?? {} };
 		const { standing } = reevaluate(groups, factsOf(subject), { standing: before, due });
-		if (standing.errors[change.id] !== undefined) errors += 1;
+		const error = standing.errors[change.id];
+		if (error !== undefined) {
+			errors += 1;
+			errorExample ??= error;
+		}
 		const move = decideMove(groups, standing, whereUnder(subject, change));
 		if (move.kind === 'stay') continue;
 		if (move.to === change.id) moves.push({ subject, kind: 'comes', to: change.id });
 		else if (subject.groupId === change.id) moves.push({ subject, kind: 'goes', to: move.to ?? ungroupedGroupId });
 	}
-	return { moves, errors };
+	return { moves, errors, errorExample };
 }
 
 const pageSize = 2_000;

@@ -5,7 +5,7 @@ import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { type Outcome, refuse } from './errors.js';
 import { type GroupChange, type GroupMove, groupMoves } from './group_moves.js';
-import { usableSelector } from './group_view.js';
+import { selectorErrorFix, usableSelector } from './group_view.js';
 import type { ControlDeps } from './ports.js';
 import { findAnyGroup } from './references.js';
 
@@ -67,10 +67,12 @@ export const groupPreviewUseCases = (deps: ControlDeps) => ({
 		const change = await changeOf(deps, input);
 		if (!change.ok) return change;
 		const counts = { agents: 0, comes: 0, goes: 0, errors: 0 };
+		let errorExample: string | null = null;
 		const shown: GroupMove[] = [];
 		for await (const page of groupMoves(deps.store, change.value, after.value)) {
 			counts.agents += page.agents;
 			counts.errors += page.errors;
+			errorExample ??= page.errorExample;
 			for (const move of page.moves) {
 				counts[move.kind] += 1;
 				if (shown.length <= input.limit) shown.push(move);
@@ -80,7 +82,10 @@ export const groupPreviewUseCases = (deps: ControlDeps) => ({
 		const moves = shown.slice(0, input.limit);
 		const last = moves.at(-1)?.subject.agentId;
 		return ok({
-			counts: after.value === null ? counts : null,
+			counts:
+				after.value === null
+					? { ...counts, errorExample, errorFix: errorExample && selectorErrorFix(errorExample) }
+					: null,
 			items: await toItems(deps.store, moves, input.group ?? '(new)'),
 			nextCursor: shown.length > input.limit && last !== undefined ? textCursor(last) : null,
 		});

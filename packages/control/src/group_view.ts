@@ -5,6 +5,18 @@ import type { GroupRow, OverlapRow, Repositories, SelectorErrorRow } from '@ampo
 import { type ControlError, type Outcome, refuse } from './errors.js';
 import { findAnyGroup } from './references.js';
 
+/** What to do about an error of a selector, by what it says. */
+export function selectorErrorFix(message: string): string {
+	if (message.startsWith('field not found'))
+		return 'Ask for it before it is read: has(agent.attributes.env) && …, or "service.name" in agent.attributes && ….';
+	if (message.endsWith('is no version'))
+		return 'Ask for more than the version, such as agent.type, so that agents without such a version match something else.';
+	if (/overload|convert|mismatch/.test(message))
+		return 'Compare values of one kind: int(…), double(…), string(…) and bool(…) convert what can be converted.';
+	if (message.includes('true or false')) return 'Compare it with something: agent.attributes.env == "prod".';
+	return 'Change the selector so that it can be decided for such agents too.';
+}
+
 /** The selector as it is stored: null for a static group. */
 export function usableSelector(text: string): Result<string | null, ControlError> {
 	if (text.trim() === '') return ok(null);
@@ -63,7 +75,7 @@ function findingsOf(group: GroupRow, { overlaps, errors, groups }: Found): Group
 			code: 'selector-error',
 			message: `the selector errors for ${count(agents)}, who stay where they are unless a group before this one matches: ${example}`,
 			agents,
-			fix: 'Ask for an attribute before it is read: has(agent.attributes.env) && …, or "service.name" in agent.attributes && ….',
+			fix: selectorErrorFix(example),
 		});
 	}
 	for (const { groupId, otherId, agents } of overlaps) {

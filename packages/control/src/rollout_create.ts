@@ -135,8 +135,8 @@ async function replaceQueued(repositories: Repositories, caller: Caller, { id, g
 	});
 }
 
-/** How it starts, with what stands in its way at the moment. */
-async function startOf(repositories: Repositories, groupId: GroupId, input: Input): Outcome<Start> {
+/** How it starts, `options`: as whoever asks can say, with what stands in its way at the moment. */
+async function startOf(repositories: Repositories, groupId: GroupId, input: Input, options: boolean): Outcome<Start> {
 	const active = await repositories.rollouts.activeOf(groupId);
 	const queued = await repositories.rollouts.queuedOf(groupId);
 	if (input.supersede === true && active !== null) return supersedes(active);
@@ -144,7 +144,7 @@ async function startOf(repositories: Repositories, groupId: GroupId, input: Inpu
 	// One whose turn has come is about to start: whoever supersedes takes its turn.
 	if (input.supersede === true && queued !== null) return ok({ queued: true, supersedes: null });
 	const first = active ?? queued;
-	if (first !== null) return refuseActive(first);
+	if (first !== null) return refuseActive(first, { options });
 	if (input.startAt !== undefined) return startsAt(input.startAt, await repositories.rollouts.databaseNowMs());
 	return ok(input.start === 'now' ? 'now' : 'by-hand');
 }
@@ -200,7 +200,7 @@ export async function writeRollout(
 			details: { group: name },
 		});
 	}
-	const start = await startOf(repositories, groupId, input);
+	const start = await startOf(repositories, groupId, input, !setsDefault);
 	if (!start.ok) return start;
 	const rollbackTo = await versionToReturnTo(repositories, input.rollbackTo);
 	if (!rollbackTo.ok) return rollbackTo;

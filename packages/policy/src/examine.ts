@@ -57,6 +57,29 @@ function fieldOf(expr: Expr | undefined): Name | null {
 	return fields.find((name) => name === field) ?? null;
 }
 
+const numbersAndText = new Set([...['_+_', '_-_', '_*_', '_/_', '_%_', '-_'], ...['size', 'int', 'double', 'string']]);
+
+/** A part that can never be true or false where the expression needs that; null: none. What an attribute holds, nobody knows. */
+function neverBoolean(expr: Expr | undefined): Expr | null {
+	if (expr === undefined) return null;
+	const { exprKind } = expr;
+	if (exprKind.case === 'constExpr') return exprKind.value.constantKind.case === 'boolValue' ? null : expr;
+	if (exprKind.case === 'selectExpr') return fieldOf(expr) === null ? null : expr;
+	if (exprKind.case === 'listExpr') return expr;
+	if (exprKind.case !== 'callExpr') return null;
+	const { function: name, args } = exprKind.value;
+	if (numbersAndText.has(name)) return expr;
+	if (!['_&&_', '_||_', '!_', '_?_:_'].includes(name)) return null;
+	return args.map(neverBoolean).find((part) => part !== null) ?? null;
+}
+
+/** Throws a `Fault` of what answers something else than true or false, whoever the agent is. */
+export function needBoolean(expr: Expr): void {
+	const part = neverBoolean(expr);
+	if (part === null) return;
+	throw new Fault(part.id, 'this is never true or false', 'Compare it with something, like agent.type == "otelcol".');
+}
+
 /** Goes through the whole expression, collects what it reads, and turns comparisons of versions into comparisons of versions. */
 export class Examination {
 	readonly reads = new Set<Field>();

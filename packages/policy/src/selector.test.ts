@@ -76,6 +76,10 @@ describe('what is no selector is refused, with what, where and what to do', () =
 		['agent.capabilities.exists(a, agent.capabilities.exists(b, a == b))', 1, 48, 'loop within a loop'],
 		['{"a": 1}.a == 1', 1, 1, 'maps'],
 		['', 1, 1, 'says something'],
+		['1+1', 1, 2, 'never true or false'],
+		['agent.type', 1, 6, 'never true or false'],
+		['agent.type == "a" && !agent.version', 1, 28, 'never true or false'],
+		['agent.type == "a" ? "x" : "y"', 1, 21, 'never true or false'],
 	])('%s', (source, line, column, message) => {
 		expect(faultOf(source)).toMatchObject({ line, column, message: expect.stringContaining(message) });
 		expect(faultOf(source)?.action.length).toBeGreaterThan(10);

@@ -2,7 +2,7 @@
 import { type CelInput, CelScalar, celEnv, celFunc, isCelError, parse, plan } from '@bufbuild/cel';
 import type { AgentFacts, Field } from './agent_facts.js';
 import { compareVersions, parseVersion, type Version } from './agent_version.js';
-import { Examination, Fault, versionComparison, versionComparisons } from './examine.js';
+import { Examination, Fault, needBoolean, versionComparison, versionComparisons } from './examine.js';
 
 /** Why a text is no selector: what, where, and what to do. */
 export interface SelectorFault {
@@ -97,6 +97,11 @@ interface SyntaxProblem {
 const isSyntaxProblem = (error: unknown): error is SyntaxProblem =>
 	error instanceof Error && 'rawMessage' in error && 'location' in error;
 
+const syntaxAction = (message: string): string =>
+	message.startsWith('found = ')
+		? 'Two equals signs compare: agent.type == "otelcol".'
+		: 'Correct the expression there.';
+
 /** Compiles once; `evaluate` may then be called for any number of agents. */
 export function compileSelector(source: string): { ok: true; value: Selector } | { ok: false; error: SelectorFault } {
 	const refused = tooMuch(source);
@@ -110,12 +115,13 @@ export function compileSelector(source: string): { ok: true; value: Selector } |
 			: ['this cannot be read as an expression', 0];
 		return {
 			ok: false,
-			error: faultAt(source, offset, message.slice(0, selectorLimits.messageMax), 'Correct the expression there.'),
+			error: faultAt(source, offset, message.slice(0, selectorLimits.messageMax), syntaxAction(message)),
 		};
 	}
 	const examination = new Examination();
 	try {
 		examination.examine(parsed.expr);
+		needBoolean(parsed.expr);
 		const run = plan(env, parsed) as (variables: Record<string, CelInput>) => unknown;
 		const { reads } = examination;
 		return {

@@ -35,14 +35,16 @@ test('a preview says who would come and who would go, page by page, and changes 
 
 	const selector = 'agent.attributes.env == "prod"';
 	const first = await preview({ selector, limit: 3 });
-	expect(first.counts).toEqual({ agents: 10, comes: 5, goes: 0, errors: 0 });
+	expect(first.counts).toEqual({ agents: 10, comes: 5, goes: 0, errors: 0, errorExample: null, errorFix: null });
 	const second = await preview({ selector, limit: 3, cursor: first.nextCursor });
 	expect([first.items.length, second.items.length, second.counts, second.nextCursor]).toEqual([3, 2, null, null]);
 	expect(new Set([...first.items, ...second.items].map(({ agent }) => agent))).toEqual(new Set(prod.slice(2)));
 	expect(first.items[0]).toMatchObject({ change: 'comes', from: 'ungrouped', to: '(new)', runs: null, wouldRun: null });
 	expect((await stage.must('listAgents', { query: { group: 'ungrouped' } })).items).toHaveLength(8);
 
-	expect((await preview({ selector: 'agent.attributes.zone == "a"' })).counts).toMatchObject({ comes: 0, errors: 10 });
+	expect((await preview({ selector: 'agent.attributes.zone == "a"' })).counts).toMatchObject({
+		...{ comes: 0, errors: 10, errorExample: 'field not found: zone', errorFix: expect.stringContaining('has(') },
+	});
 
 	// With the group there, and its members in it, another selector lets them go.
 	const { id } = await stage.must('createGroup', { body: { name: 'prod', selector } });

@@ -91,7 +91,9 @@ test('one that changes what more than ten, or one of a hundred, run is a rollout
 	});
 	expect(await waiting(id)).toBe(0);
 	// While that one waits, another would have no place.
-	expect(await refused(name, { defaultVersion: versions[1] })).toMatchObject({ code: 'rollout-active' });
+	const busy = await refused(name, { defaultVersion: versions[1] });
+	expect(busy).toMatchObject({ code: 'rollout-active' });
+	expect(busy.action).not.toContain('--queue');
 
 	const small = await prepared(99, 'one');
 	await assign(small.agents.slice(0, 1), small.versions[1]);

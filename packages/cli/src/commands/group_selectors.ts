@@ -26,11 +26,18 @@ function integer(text: string): number {
 
 type Preview = AnswerOf<'previewGroup'>;
 
-const previewText = ({ counts, items }: Preview): string =>
+type Counts = NonNullable<Preview['counts']>;
+
+const errorText = ({ errorExample, errorFix }: Counts): string =>
+	errorExample === null ? '' : `  for example: ${errorExample}\n    ${errorFix ?? ''}\n`;
+
+const moreText = (left: number): string => (left > 0 ? `… ${left} more, raise --limit\n` : '');
+
+export const previewText = ({ counts, items }: Preview): string =>
 	[
 		counts === null
 			? ''
-			: `of ${counts.agents} agents ${counts.comes} would come and ${counts.goes} would go; the selector errors for ${counts.errors}\n`,
+			: `of ${counts.agents} agents ${counts.comes} would come and ${counts.goes} would go; the selector errors for ${counts.errors}\n${errorText(counts)}`,
 		items.length === 0
 			? ''
 			: table(items, [
@@ -42,6 +49,7 @@ const previewText = ({ counts, items }: Preview): string =>
 					{ title: 'RUNS', value: ({ runs }) => runs },
 					{ title: 'WOULD RUN', value: ({ wouldRun }) => wouldRun },
 				]),
+		counts === null ? '' : moreText(counts.comes + counts.goes - items.length),
 	].join('');
 
 export function addPreview(groups: Command, io: Io): void {

@@ -1,4 +1,12 @@
-import { anyRouteErrors, type ErrorBody, type ErrorCode, errorCatalogue, type Route } from '@ampora/api-contract';
+import {
+	anyRouteErrors,
+	type ErrorBody,
+	type ErrorCode,
+	errorCatalogue,
+	fieldIssues,
+	issuesText,
+	type Route,
+} from '@ampora/api-contract';
 import { type ControlError, controlError } from '@ampora/control';
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
 
@@ -52,21 +60,18 @@ export function thrownAnswer(error: unknown): ErrorAnswer & { readonly bug: bool
 }
 
 interface Invalid {
+	readonly keyword: string;
 	readonly instancePath: string;
 	readonly message?: string | undefined;
+	readonly params: object;
 }
 
 function validationError(problems: readonly Invalid[]): ControlError {
-	const issues = problems.map(({ instancePath, message }) => ({
-		// `/strategy/steps/0/size` → `strategy.steps[0].size`
-		field: instancePath
-			.split('/')
-			.filter((part) => part !== '')
-			.map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part}`))
-			.join('')
-			.replace(/^\./, ''),
-		message: message ?? 'not valid',
-	}));
-	const text = issues.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`)).join('; ');
-	return controlError('invalid-argument', text, { details: { issues } });
+	const issues = fieldIssues(
+		problems.map(({ keyword, instancePath, message = 'not valid', params }) => ({
+			...params,
+			...{ code: keyword, message, path: instancePath.split('/').filter((part) => part !== '') },
+		})),
+	);
+	return controlError('invalid-argument', issuesText(issues), { details: { issues } });
 }

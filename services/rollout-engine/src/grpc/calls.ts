@@ -1,5 +1,5 @@
 // From a gRPC call to a use case and back: who asks, is it well-formed, what came of it.
-import { type AnswerOf, type InputOf, type OperationId, routes } from '@ampora/api-contract';
+import { type AnswerOf, fieldIssues, type InputOf, issuesText, type OperationId, routes } from '@ampora/api-contract';
 import { type Caller, type Control, type ControlError, controlError, type Outcome } from '@ampora/control';
 import { err, ok, type Result } from '@ampora/runtime';
 import { type Span, spanNames, type Tracer } from '@ampora/telemetry';
@@ -91,7 +91,6 @@ function inputOf<Op extends Operation>(operation: Op, raw: Asked['raw']): Result
 	const parts = [params.safeParse(inParams), (body ?? query).safeParse(others)];
 	const issues = parts.flatMap((part) => part.error?.issues ?? []);
 	if (issues.length === 0) return ok(Object.assign({}, ...parts.map((part) => part.data)) as InputOf<Op>);
-	const faults = issues.map(({ path, message }) => ({ field: path.join('.'), message }));
-	const text = faults.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`)).join('; ');
-	return err(controlError('invalid-argument', text, { details: { issues: faults } }));
+	const faults = fieldIssues(issues);
+	return err(controlError('invalid-argument', issuesText(faults), { details: { issues: faults } }));
 }
