@@ -232,10 +232,10 @@ describe('a moment', () => {
 });
 
 describe('very much', () => {
-	const many = Array.from({ length: 600 }, (_, index) => `nop/${index}:`).join(', ');
+	const many = Array.from({ length: 600 }, (_, index) => `nop/${index}: `).join(', ');
 
 	it('is told in part, and what blocks publishing first', () => {
-		const body = `${yaml('endpoint: https://a.example.com')}processors: {${many}}\nconnectors: {forward:}\n`;
+		const body = `${yaml('endpoint: https://a.example.com')}processors: {${many}}\nconnectors: {forward: }\n`;
 		const findings = validateConfig([{ name: '', body: body.replace('[otlphttp]', '[otlphttp, forward]') }]);
 		expect(findings).toHaveLength(500);
 		expect(findings.filter(({ severity }) => severity === 'error')).toHaveLength(1);

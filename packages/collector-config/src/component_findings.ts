@@ -69,7 +69,10 @@ function readComponents({ root }: ConfigDocument, report: Report): readonly Comp
 			report('not-a-mapping', node, `${section} is not a mapping of components`, [section]);
 			return [];
 		}
+		checkSameIds(node, [section], report);
 		return [...node.entries].flatMap(([key, value]) => {
+			if (value.kind !== 'map' && !isNull(value) && !isExpansion(value))
+				report('not-a-mapping', value, `the settings of ${key} are not a mapping`, [section, key]);
 			const problem = idProblem(key);
 			if (problem !== null) {
 				report('bad-component-id', value, `"${key}" is no component id: ${problem}`, [section, key]);
@@ -78,6 +81,16 @@ function readComponents({ root }: ConfigDocument, report: Report): readonly Comp
 			return [{ section, key, id: normalId(key), node: value }];
 		});
 	});
+}
+
+/** Two keys that only blanks tell apart are one id, and a collector refuses the second. */
+function checkSameIds({ entries }: ConfigMap, path: Path, report: Report): void {
+	const keys = new Map<string, string>();
+	for (const [key, node] of entries) {
+		const same = keys.get(normalId(key));
+		if (same === undefined) keys.set(normalId(key), key);
+		else report('duplicate-key', node, `"${key}" is the same id as "${same}"`, [...path, key]);
+	}
 }
 
 const typeMax = 63;
@@ -97,6 +110,7 @@ function idProblem(key: string): string | null {
 
 const rootKeys = new Set<string>([...componentSections, 'service']);
 const serviceKeys = new Set(['telemetry', 'extensions', 'pipelines']);
+const telemetryKeys = new Set(['logs', 'metrics', 'traces', 'resource']);
 const pipelineKeys = new Set<string>(pipelineRoles);
 
 function checkKeys(map: ConfigMap, known: ReadonlySet<string>, path: Path, report: Report): void {
@@ -124,12 +138,29 @@ function checkSections({ root }: ConfigDocument, report: Report): void {
 	}
 	const service = childMap(root, 'service');
 	if (service !== null) checkKeys(service, serviceKeys, ['service'], report);
+	if (service !== null) checkTelemetry(service, report);
 	const pipelines = service?.entries.get('pipelines');
 	if (pipelines !== undefined && isText(pipelines)) return;
 	if (pipelines?.kind !== 'map' || pipelines.entries.size === 0) {
 		const node = pipelines ?? service ?? root;
 		report('no-pipelines', node, 'there is no pipeline under service.pipelines', ['service', 'pipelines']);
 	}
+}
+
+/** What is within its parts changes from one collector to the next; `metrics.address` is gone for good. */
+function checkTelemetry(service: ConfigMap, report: Report): void {
+	const path = ['service', 'telemetry'];
+	const telemetry = service.entries.get('telemetry');
+	if (telemetry === undefined || isNull(telemetry) || isExpansion(telemetry)) return;
+	if (telemetry.kind !== 'map') {
+		report('not-a-mapping', telemetry, 'service.telemetry is not a mapping', path);
+		return;
+	}
+	checkKeys(telemetry, telemetryKeys, path, report);
+	const address = childMap(telemetry, 'metrics')?.entries.get('address');
+	if (address === undefined) return;
+	const message = 'collectors know no "address" here any more: write a reader under readers, with its host and port';
+	report('unknown-setting', address, message, [...path, 'metrics', 'address']);
 }
 
 function checkPipelines(document: ConfigDocument, components: readonly Component[], report: Report): void {
@@ -145,6 +176,8 @@ function checkPipelines(document: ConfigDocument, components: readonly Component
 		if (pipeline !== null) checkKeys(pipeline, pipelineKeys, path, report);
 		checkRoles(pipeline, node, path, report);
 	}
+	const pipelines = childMap(childMap(document.root, 'service') ?? undefined, 'pipelines');
+	if (pipelines !== null) checkSameIds(pipelines, ['service', 'pipelines'], report);
 	const known = new Set(components.map(({ section, id }) => `${section} ${id}`));
 	for (const use of pipelineUses(document)) checkUse(use, known, report);
 }

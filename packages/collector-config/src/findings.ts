@@ -87,7 +87,7 @@ const fixes: Record<FindingCode, string> = {
 	'duplicate-key': 'Remove or rename one of the two.',
 	'bad-key': 'Use plain text as the key.',
 	'unknown-alias': 'Define the anchor above its use, and not around it.',
-	'not-a-mapping': 'Start the file with keys such as receivers:, exporters: and service:.',
+	'not-a-mapping': 'Write a mapping; a file starts with keys such as receivers:, exporters: and service:.',
 	'empty-file': 'Remove the file, or fill it.',
 	'empty-config': 'Add at least one setting; an empty configuration stops a collector and is never sent.',
 	'too-large': 'Split the configuration, or move bulky parts to files that the collector reads itself.',

@@ -112,10 +112,30 @@ describe('findings', () => {
 		['a: &a {b: *a}\n', 'unknown-alias'],
 		['? [x]\n: y\n', 'bad-key'],
 		['<<: 3\n', 'yaml-syntax'],
+		['a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n', 'duplicate-key'],
+		['%YAML 1.2\n---\na: 1\n', 'yaml-syntax'],
+		['{a:[b]}\n', 'yaml-syntax'],
+		['{a :[b]}\n', 'yaml-syntax'],
+		['a: [b:{c: d}]\n', 'yaml-syntax'],
+		['{a:}\n', 'yaml-syntax'],
+		['a: {b: http://c/?d}\n', 'yaml-syntax'],
+		['a: {b?: c}\n', 'yaml-syntax'],
 	])('%j is %s', (body, code) => {
 		const findings = findingsOf(one(body));
 		expect(findings.map((finding) => [finding.code, finding.severity])).toEqual([[code, 'error']]);
 		expect(findings[0]?.fix).not.toBe('');
+	});
+
+	it.each([
+		'{"a":[b]}',
+		"{'a?':'?'}",
+		'{a:\n  [b]}',
+		'%YAML 1.1\n---\na: 1',
+		'a: http://b/?c',
+		'a: {b: http://c:1}',
+		'{a:: b}',
+	])('has none for %j', (body) => {
+		expect(findingsOf(one(body))).toEqual([]);
 	});
 
 	it('refuses bytes that are not UTF-8', () => {

@@ -70,9 +70,10 @@ export function parseFile(file: ConfigFile, limits: ConfigLimits, spans?: Spans)
 		return failed();
 	}
 	const document = composeOne(tokens.tokens, source, { at, findings, spans });
+	if (document !== undefined) checkVersion(document, at, findings);
 	if (document === undefined || hasErrors(findings)) return failed();
 	if (document.contents === null) return empty();
-	const reader = new NodeReader({ at, limits, findings, spans });
+	const reader = new NodeReader({ source, at, limits, findings, spans });
 	const root = reader.read(document.contents as Node, []);
 	if (hasErrors(findings) || root === undefined) return failed();
 	if ((root.kind === 'scalar' && root.value === null) || (root.kind === 'map' && root.entries.size === 0))
@@ -141,8 +142,16 @@ function composeOne(tokens: Tokens, source: string, { at, findings, spans }: Rea
 	return first;
 }
 
+/** A collector's reader is of YAML 1.1 by name, and refuses files that say they are of another. */
+function checkVersion({ directives }: Document.Parsed, at: (offset: number) => Position, findings: Finding[]): void {
+	const { explicit, version } = directives?.yaml ?? {};
+	if (explicit !== true || version === '1.1') return;
+	findings.push(finding('yaml-syntax', at(0), `a collector refuses files of YAML ${version}: leave %YAML out`));
+}
+
 /** Turns the library's nodes into ours, in document order: anchors come before their aliases, and a later one of the same name wins. */
 class NodeReader {
+	readonly #source: string;
 	readonly #at: (offset: number) => Position;
 	readonly #limits: ConfigLimits;
 	readonly #findings: Finding[];
@@ -150,8 +159,11 @@ class NodeReader {
 	/** undefined while the anchored node is still being read: an alias to it would be a cycle. */
 	readonly #anchors = new Map<string, ConfigNode | undefined>();
 	#values = 0;
+	/** Brackets around what is being read. */
+	#brackets = 0;
 
-	constructor({ at, limits, findings, spans }: Reading & { readonly limits: ConfigLimits }) {
+	constructor({ source, at, limits, findings, spans }: Reading & { source: string; limits: ConfigLimits }) {
+		this.#source = source;
 		this.#at = at;
 		this.#limits = limits;
 		this.#findings = findings;
@@ -170,8 +182,14 @@ class NodeReader {
 
 	#content(node: Node, at: Position, path: Path): ConfigNode | undefined {
 		if (!this.#count(1, at, path)) return undefined;
-		if (isMap(node)) return this.#map(node, at, path);
-		if (isSeq(node)) return this.#list(node, at, path);
+		if (isMap(node) || isSeq(node)) {
+			const brackets = node.flow === true ? 1 : 0;
+			this.#brackets += brackets;
+			const read = isMap(node) ? this.#map(node, at, path) : this.#list(node, at, path);
+			this.#brackets -= brackets;
+			return read;
+		}
+		this.#checkPlain(node as Scalar, path);
 		const scalar = scalarNode(typed(node as Scalar), at);
 		if (node.range) this.#spans?.values.set(scalar, [node.range[0], node.range[1]]);
 		return scalar;
@@ -205,6 +223,7 @@ class NodeReader {
 	#map(node: YAMLMap, at: Position, path: Path): ConfigNode {
 		const entries = new Map<string, ConfigNode>();
 		const merged = new Map<string, ConfigNode>();
+		let mergedAt: Position | undefined;
 		for (const pair of node.items as Pair<Node, Node | null>[]) {
 			if (!isScalar(pair.key)) {
 				this.#report('bad-key', at, path, 'a key of this mapping is not plain text');
@@ -212,10 +231,15 @@ class NodeReader {
 			}
 			const key = keyText(pair.key);
 			const keyAt = this.#positionOf(pair.key);
+			this.#checkPlain(pair.key, [...path, key]);
+			this.#checkColon(pair.key, [...path, key]);
 			const value = pair.value === null ? scalarNode(null, keyAt) : this.read(pair.value, [...path, key], keyAt);
 			if (value === undefined) continue;
-			if (key === '<<' && pair.key.type === 'PLAIN') this.#mergeKey(value, merged, path);
-			else if (entries.has(key)) this.#duplicate(key, entries.get(key)?.at, keyAt, path);
+			if (key === '<<' && pair.key.type === 'PLAIN') {
+				if (mergedAt === undefined) this.#mergeKey(value, merged, path);
+				else this.#duplicate(key, mergedAt, keyAt, path);
+				mergedAt = keyAt;
+			} else if (entries.has(key)) this.#duplicate(key, entries.get(key)?.at, keyAt, path);
 			else entries.set(key, value);
 		}
 		// Own keys win over merged ones.
@@ -232,6 +256,21 @@ class NodeReader {
 			}
 			for (const [key, node] of source.entries) if (!into.has(key)) into.set(key, node);
 		}
+	}
+
+	/** Within brackets the collector's reader ends an unquoted text at a `?`, and then finds no comma. */
+	#checkPlain(node: Scalar, path: Path): void {
+		const [start, end] = node.range ?? [0, 0];
+		if (this.#brackets === 0 || node.type !== 'PLAIN' || !this.#source.slice(start, end).includes('?')) return;
+		this.#report('yaml-syntax', this.#positionOf(node), path, 'within { } and [ ] a text with a ? needs quotes');
+	}
+
+	/** It takes the `:` of `{a:[b]}` for a part of the key. */
+	#checkColon(key: Scalar, path: Path): void {
+		if (this.#brackets === 0 || key.type !== 'PLAIN') return;
+		colonWithoutBlank.lastIndex = key.range?.[1] ?? 0;
+		if (colonWithoutBlank.test(this.#source))
+			this.#report('yaml-syntax', this.#positionOf(key), path, 'within { } and [ ] a blank is needed behind the :');
 	}
 
 	#duplicate(key: string, first: Position | undefined, at: Position, path: Path): void {
@@ -252,9 +291,11 @@ class NodeReader {
 	}
 
 	#report(code: FindingCode, at: Position, path: Path, message: string): void {
-		this.#findings.push(finding(code, at, message, path));
+		if (this.#findings.length < findingsMax) this.#findings.push(finding(code, at, message, path));
 	}
 }
+
+const colonWithoutBlank = /[ \t]*:[^\s]/y;
 
 const keyText = (key: Scalar): string => String(key.value ?? '');
 
