@@ -59,13 +59,17 @@ export type Settings = z.infer<typeof settings>;
 export const settingsChange = z
 	.strictObject({
 		gateDefaults: gatesOf(gateInput).optional(),
-		/** These become the product's defaults again, before `gateDefaults` are set. */
+		/** These become the product's defaults again; none of them is in `gateDefaults`. */
 		resetGates: z.array(gateName).max(gateName.options.length).optional(),
 		/** In the place of those before. */
 		agentIdentity: identityChange.optional(),
 		fleetRetention: z.strictObject({ unseen: duration.optional(), goodbye: duration.optional() }).optional(),
 		/** Both become the product's defaults again, before `fleetRetention` is set. */
 		resetRetention: z.boolean().optional(),
+	})
+	.refine(({ gateDefaults = {}, resetGates = [] }) => resetGates.every((gate) => !(gate in gateDefaults)), {
+		path: ['resetGates'],
+		message: 'a gate is set or reset, not both',
 	})
 	.refine(
 		({ gateDefaults = {}, resetGates = [], agentIdentity, fleetRetention = {}, resetRetention = false }) =>

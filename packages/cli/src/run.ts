@@ -34,14 +34,18 @@ function buildProgram(io: Io): Command {
 const withChildren = (command: Command): Command[] => [command, ...command.commands.flatMap(withChildren)];
 
 function prepare(command: Command, io: Io): void {
-	command.exitOverride().configureOutput({
-		writeOut: (text) => io.stdout.write(text),
-		writeErr: (text) => io.stderr.write(text),
-		getOutHelpWidth: () => Math.min(io.stdout.columns, 100),
-		getErrHelpWidth: () => Math.min(io.stderr.columns, 100),
-		getOutHasColors: () => false,
-		getErrHasColors: () => false,
-	});
+	// The longest arguments leave less than commander wants before it wraps what stands beside them.
+	command
+		.configureHelp({ minWidthToWrap: 30 })
+		.exitOverride()
+		.configureOutput({
+			writeOut: (text) => io.stdout.write(text),
+			writeErr: (text) => io.stderr.write(text),
+			getOutHelpWidth: () => Math.min(io.stdout.columns, 100),
+			getErrHelpWidth: () => Math.min(io.stderr.columns, 100),
+			getOutHasColors: () => false,
+			getErrHasColors: () => false,
+		});
 }
 
 /** Runs one command line (without node and script); never throws, never exits. */

@@ -76,6 +76,7 @@ async function answerOf(deps: ControlDeps, row: CommandRow, found: RolloutRow): 
 		const code = allowed.includes(row.kind) ? 'command-refused' : 'command-not-allowed';
 		return refuse(code, row.message ?? `the rollout is ${state}: ${row.kind} was refused`, {
 			details: { rollout: row.rolloutId, state, command: row.kind, reason: row.code, allowed },
+			...(row.code === 'looser-gate' && { action: `Pause it first: ampora rollouts pause ${row.rolloutId}` }),
 		});
 	}
 	const rollout = await showRollout(deps.store, row.rolloutId);

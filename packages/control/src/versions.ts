@@ -88,7 +88,9 @@ export const findingsOf = (
 	validateConfig(
 		files.map((file) => ({ name: file.name, body: bodyOf(file) })),
 		context,
-	).map((finding) => ({ ...finding }));
+	)
+		.map((finding) => ({ ...finding }))
+		.sort((a, b) => Number(a.file > b.file) - Number(a.file < b.file) || a.line - b.line || a.column - b.column);
 
 const toValidation = (findings: ConfigFinding[]): Validation => ({
 	publishable: !findings.some(({ severity }) => severity === 'error'),
@@ -273,7 +275,7 @@ export const versionUseCases = ({ store }: ControlDeps) => ({
 			if (row.state !== 'Published') return refuseState(row, 'version-not-published');
 			const uses = await repositories.configurations.usesOf(row.id as VersionId);
 			if (uses.assignments + uses.rollouts > 0) {
-				const message = `version ${refOf(row)} is assigned to ${uses.assignments} agents and used by ${uses.rollouts} rollouts under way`;
+				const message = `version ${refOf(row)} is assigned to ${counted(uses.assignments, 'agent')} and used by ${counted(uses.rollouts, 'rollout')} under way`;
 				return refuse('version-in-use', message, { details: { version: refOf(row), ...uses } });
 			}
 			await repositories.configurations.archive(row.id as VersionId);

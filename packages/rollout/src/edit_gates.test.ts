@@ -31,8 +31,8 @@ describe('edit-gates', () => {
 	});
 
 	it.each([
-		['threshold', { thresholdPercent: 40 }, 'apply-failed-ratio of 40 % is looser than 20'],
-		['minSample', { minSample: 30 }, 'apply-failed-ratio of 30 agents before it judges is looser than 0'],
+		['threshold', { thresholdPercent: 40 }, 'apply-failed-ratio of 40 % is looser than 20 %'],
+		['minSample', { minSample: 30 }, 'apply-failed-ratio of 30 agents is looser than 0 agents'],
 	])('makes a gate looser by its %s only while paused', (_, change, why) => {
 		const world = started();
 		const refused = world.ask('edit-gates', { gates: { 'apply-failed-ratio': change } });

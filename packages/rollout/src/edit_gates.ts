@@ -89,9 +89,11 @@ const metricText = ({ was, is }: EditedMetric): string =>
 function whyLooser(gate: GateName, before: GateSpec, after: GateSpec): readonly string[] {
 	const told: readonly [is: number, was: number, unit: string][] = [
 		[after.thresholdPercent, before.thresholdPercent, ' %'],
-		[after.minSample ?? 0, before.minSample ?? 0, ' agents before it judges'],
+		[after.minSample ?? 0, before.minSample ?? 0, ' agents'],
 	];
-	return told.filter(([is, was]) => is > was).map(([is, was, unit]) => `${gate} of ${is}${unit} is looser than ${was}`);
+	return told
+		.filter(([is, was]) => is > was)
+		.map(([is, was, unit]) => `${gate} of ${is}${unit} is looser than ${was}${unit}`);
 }
 
 const text = ({ thresholdPercent, minSample }: Required<Pick<GateEdit, 'thresholdPercent'>> & GateEdit): string =>

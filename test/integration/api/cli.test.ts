@@ -94,6 +94,7 @@ test('a canary from a shell', async () => {
 	const [{ id }] = listed;
 	expect((await ampora(`rollouts get ${id}`)).out).toContain('Completed: 4 of 4 agents run edge@1');
 	expect((await ampora(`rollouts get ${id}`)).out).toMatch(/^bake: +0s \(at least the longest window\)$/m);
+	expect((await ampora(`rollouts get ${id}`)).out).toContain('  apply-failed-ratio: fires above 20 %');
 	const targets = (await ampora(`rollouts targets ${id} --state Applied`)).out.trimEnd().split('\n');
 	expect(targets).toHaveLength(5);
 	expect((await ampora(`agents get ${agents[0]}`)).out).toMatch(/assigned: +edge@1\nanswer: +applied\n/);
@@ -140,6 +141,7 @@ test('a metric gate that is wrong is edited by its name', async () => {
 	const edit = (options: string) => ampora(`rollouts gates ${id} ${options}`);
 	const looser = await edit('--metric-gate points=0.8 --failure-limit points=2');
 	expect(looser.code).toBe(exitCodes.refused);
+	expect(looser.err).toContain('Pause it first: ampora rollouts pause ');
 	expect(looser.err).toContain(
 		'points >= 0.8 is looser than >= 0.9; points with failureLimit 2 is looser than with 0; a gate is made looser only while',
 	);
@@ -286,4 +288,22 @@ test('what agents are known by is set and taken back', async () => {
 	expect(set.out).toMatch(/agents known by: +service\.namespace, host\.name \(agents are being looked at anew\)\n/);
 	expect((await ampora('settings set --identity a,a')).err).toContain('name each attribute once');
 	expect((await ampora('settings set --reset-identity')).out).toMatch(/agents known by: +instance uid/);
+});
+
+test('groups are called by their names, drafts say that they are wrong, and findings stand in their order', async () => {
+	await ampora('groups create named');
+	const times = '--days mon --from 22:00 --to 06:00 --time-zone UTC';
+	expect((await ampora(`windows create nights ${times} --group named`)).out).toMatch(/UTC +named\n/);
+	expect((await ampora('windows list')).out).toMatch(/nights .* named\n/);
+	await ampora('windows delete nights');
+	expect((await ampora('groups restore named')).out).toContain('It was not deleted');
+
+	const draft = await ampora('configs create wrong --file bad.yaml');
+	expect(draft).toMatchObject({ code: 0 });
+	expect(draft.out).toContain('1 error keeps it from being published; ampora configs validate wrong@1 shows them');
+	const both = await ampora('settings set --gate unhealthy-ratio=5% --reset-gate unhealthy-ratio');
+	expect(both).toMatchObject({ code: exitCodes.refused });
+	expect(both.err).toBe(
+		'ampora: --reset-gate: a gate is set or reset, not both (invalid-argument)\n  Correct that and try again; --help says what the command takes.\n',
+	);
 });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Io } from '../io.js';
 import { table, when } from '../output/table.js';
 import { collectPages } from '../paging.js';
-import { inSession } from '../session.js';
+import { inSession, type Session } from '../session.js';
 
 const listed = 1000;
 
@@ -12,8 +12,25 @@ interface GroupOptions {
 }
 const more = (text: string, before: string[] = []): string[] => [...before, text];
 const groupsOf = ({ group }: GroupOptions) => (group === undefined ? {} : { groups: group });
-const groupsText = ({ groups }: { groups: readonly string[] }): string =>
-	groups.length === 0 ? 'all' : groups.join(',');
+interface Limited {
+	readonly groups: readonly string[];
+}
+/** Names of groups by id; a deleted one has its name still. */
+type Names = ReadonlyMap<string, string>;
+
+/** Answers hold ids, people read names; asked for only where there is something to name. */
+async function namesFor(session: Session, rows: readonly Limited[]): Promise<Names> {
+	if (session.json || rows.every(({ groups }) => groups.length === 0)) return new Map();
+	const lists = [undefined, 'true' as const].map((deleted) =>
+		collectPages(Number.MAX_SAFE_INTEGER, (page) => session.call('listGroups', { query: { deleted, ...page } })),
+	);
+	return new Map((await Promise.all(lists)).flat().map(({ id, name }) => [id, name]));
+}
+
+const groupsText =
+	(names: Names) =>
+	({ groups }: Limited): string =>
+		groups.length === 0 ? 'all' : groups.map((id) => names.get(id) ?? id).join(',');
 
 export function addCalendar(program: Command, io: Io): void {
 	addWindows(program.command('windows').description('when changes are allowed, every week'), io);
@@ -42,7 +59,8 @@ function addWindows(windows: Command, io: Io): void {
 				const { days, from, to, timeZone } = options;
 				const body = { name, days: days.split(','), from, to, timeZone, ...groupsOf(options) };
 				const made = await session.call('createChangeWindow', { body: body as BodyOf<'createChangeWindow'> });
-				session.print(made, (window) => windowTable([window]));
+				const names = await namesFor(session, [made]);
+				session.print(made, (window) => windowTable([window], names));
 			}),
 		);
 	windows
@@ -50,7 +68,9 @@ function addWindows(windows: Command, io: Io): void {
 		.description('list change windows by name')
 		.action(
 			inSession(io, async (session) => {
-				session.print(await collectPages(listed, (query) => session.call('listChangeWindows', { query })), windowTable);
+				const rows = await collectPages(listed, (query) => session.call('listChangeWindows', { query }));
+				const names = await namesFor(session, rows);
+				session.print(rows, () => windowTable(rows, names));
 			}),
 		);
 	windows
@@ -82,7 +102,9 @@ function addFreezes(freezes: Command, io: Io): void {
 			inSession(io, async (session, name: string, options: FreezeOptions) => {
 				const { from, until, reason } = options;
 				const body = { name, from, until, reason, ...groupsOf(options) };
-				session.print(await session.call('createFreeze', { body }), (freeze) => freezeTable([freeze]));
+				const made = await session.call('createFreeze', { body });
+				const names = await namesFor(session, [made]);
+				session.print(made, (freeze) => freezeTable([freeze], names));
 			}),
 		);
 	freezes
@@ -90,7 +112,9 @@ function addFreezes(freezes: Command, io: Io): void {
 		.description('list freezes by name')
 		.action(
 			inSession(io, async (session) => {
-				session.print(await collectPages(listed, (query) => session.call('listFreezes', { query })), freezeTable);
+				const rows = await collectPages(listed, (query) => session.call('listFreezes', { query }));
+				const names = await namesFor(session, rows);
+				session.print(rows, () => freezeTable(rows, names));
 			}),
 		);
 	freezes
@@ -103,21 +127,21 @@ function addFreezes(freezes: Command, io: Io): void {
 		);
 }
 
-const windowTable = (windows: readonly ChangeWindowAnswer[]): string =>
+const windowTable = (windows: readonly ChangeWindowAnswer[], names: Names): string =>
 	table(windows, [
 		{ title: 'NAME', value: ({ name }) => name },
 		{ title: 'DAYS', value: ({ days }) => days.join(',') },
 		{ title: 'FROM', value: ({ from }) => from },
 		{ title: 'TO', value: ({ to }) => to },
 		{ title: 'ZONE', value: ({ timeZone }) => timeZone },
-		{ title: 'GROUPS', value: groupsText },
+		{ title: 'GROUPS', value: groupsText(names) },
 	]);
 
-const freezeTable = (freezes: readonly FreezeAnswer[]): string =>
+const freezeTable = (freezes: readonly FreezeAnswer[], names: Names): string =>
 	table(freezes, [
 		{ title: 'NAME', value: ({ name }) => name },
 		{ title: 'FROM', value: ({ from }) => when(from) },
 		{ title: 'UNTIL', value: ({ until }) => when(until) },
-		{ title: 'GROUPS', value: groupsText },
+		{ title: 'GROUPS', value: groupsText(names) },
 		{ title: 'REASON', value: ({ reason }) => reason },
 	]);

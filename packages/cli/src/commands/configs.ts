@@ -53,6 +53,16 @@ async function ensureConfiguration(session: Session, name: string): Promise<Conf
 const createdText = ({ ref, state, contentHash }: VersionSummary): string =>
 	`${ref} is ${state} (content ${contentHash.slice(0, 12)})\n`;
 
+/** A draft may be wrong: how much of it is, and where that is shown. */
+async function foundIn(session: Session, { ref }: VersionSummary): Promise<string> {
+	if (session.json) return '';
+	const { findings } = await session.call('validateVersion', { params: versionParams(ref) });
+	const errors = findings.filter(({ severity }) => severity === 'error').length;
+	if (errors === 0) return '';
+	const [count, verb] = errors === 1 ? ['1 error', 'keeps'] : [`${errors} errors`, 'keep'];
+	return `${count} ${verb} it from being published; ampora configs validate ${ref} shows them\n`;
+}
+
 const publishedText = ({ version, findings }: AnswerOf<'publishVersion'>, only: string): string =>
 	[...findings.map((finding) => `${findingText(finding, only)}\n`), createdText(version)].join('');
 
@@ -96,7 +106,9 @@ export function addConfigs(program: Command, io: Io): void {
 				}
 				const body = await readConfigFiles(io, file);
 				const { name: configuration } = await ensureConfiguration(session, name);
-				session.print(await session.call('createVersion', { params: { configuration }, body }), createdText);
+				const made = await session.call('createVersion', { params: { configuration }, body });
+				const found = await foundIn(session, made);
+				session.print(made, (version) => createdText(version) + found);
 			}),
 		);
 	configs
@@ -156,7 +168,9 @@ export function addConfigs(program: Command, io: Io): void {
 		.action(
 			inSession(io, async (session, version: string, { file }: { file: string[] }) => {
 				const body = await readConfigFiles(io, file);
-				session.print(await session.call('updateVersion', { params: versionParams(version), body }), createdText);
+				const edited = await session.call('updateVersion', { params: versionParams(version), body });
+				const found = await foundIn(session, edited);
+				session.print(edited, (draft) => createdText(draft) + found);
 			}),
 		);
 	configs
@@ -234,7 +248,8 @@ const compatibilityText = (found: VersionCompatibility): string =>
 	].join('\n');
 
 async function show(session: Session, target: string): Promise<void> {
-	if (reference.test(target)) {
+	// Names have no @.
+	if (target.includes('@')) {
 		const version = await session.call('getVersion', { params: versionParams(target) });
 		return session.print(version, ({ files }) =>
 			files.map(({ name, body }) => `${files.length > 1 ? `# ${name}\n` : ''}${body}`).join('\n'),

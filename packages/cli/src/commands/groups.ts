@@ -68,17 +68,25 @@ export function addGroups(program: Command, io: Io): void {
 	).action(
 		inSession(io, async (session, name: string, options: GroupOptions) => {
 			const { selector, priority, protected: guarded } = options;
+			if (priority !== undefined && !selector)
+				throw new CommandFailed(
+					exitCodes.usage,
+					'--priority is for groups with a --selector; give one, or leave it out',
+				);
 			const created = await session.call('createGroup', { body: { name, selector, priority, protected: guarded } });
 			session.print(created, (group) => `${group.name} created\n`);
 		}),
 	);
-	withSelector(
+	const defaults = new Set<string>();
+	const update = withSelector(
 		groups
 			.command('update')
 			.description('change the selector, the priority, the default version or the protection of a group')
 			.argument('<group>'),
 		'; empty makes the group static, with the members it has',
-	)
+	);
+	for (const name of ['default', 'no-default']) update.on(`option:${name}`, () => defaults.add(name));
+	update
 		.option('--default <version>', 'what newcomers are given, as edge@3')
 		.option('--no-default', 'newcomers keep what they run')
 		.option('--accept-no-way-back', 'plan rollouts also to agents that never ran a version they could go back to')
@@ -90,6 +98,11 @@ export function addGroups(program: Command, io: Io): void {
 				const { selector, priority, default: named, acceptNoWayBack, acceptProtected } = options;
 				const defaultVersion = named === false ? '' : named;
 				const guarded = protectedBy(options);
+				if ([selector, priority, defaultVersion, guarded].every((change) => change === undefined)) {
+					const choices = '--selector, --priority, --default, --no-default, --protected or --unprotected';
+					throw new CommandFailed(exitCodes.usage, `nothing is to be changed: say ${choices}`);
+				}
+				if (defaults.size > 1) throw new CommandFailed(exitCodes.usage, 'say --default or --no-default, not both');
 				const body = { selector, priority, defaultVersion, acceptNoWayBack, acceptProtected, protected: guarded };
 				const changed = await session.call('updateGroup', { params: { group }, body });
 				session.print(changed, (update) => groupText(update.group) + update.planned.map(plannedText).join(''));
@@ -150,7 +163,9 @@ export function addGroups(program: Command, io: Io): void {
 		.argument('<group>')
 		.action(
 			inSession(io, async (session, group: string) => {
-				session.print(await session.call('restoreGroup', { params: { group } }), groupText);
+				const { deletedAt } = await session.call('getGroup', { params: { group } });
+				const note = deletedAt === null ? 'It was not deleted; nothing changed.\n' : '';
+				session.print(await session.call('restoreGroup', { params: { group } }), (row) => groupText(row) + note);
 			}),
 		);
 	for (const add of [true, false]) addMembership(groups, io, add);

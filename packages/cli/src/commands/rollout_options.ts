@@ -133,6 +133,8 @@ function strategyOf(options: CreateOptions): Strategy | undefined {
 	const pacing = { ...(advance && { advance }), ...(dwell !== undefined && { dwell }) };
 	const kind = strategy ?? (steps ? 'canary' : percentages ? 'percentage' : batchSize ? 'batch' : undefined);
 	refuseMisplaced(options, kind ?? 'canary');
+	if (batchSize !== undefined && strategy === undefined)
+		throw new CommandFailed(exitCodes.usage, '--batch-size belongs to --strategy batch; say that too');
 	switch (kind) {
 		case undefined:
 			return undefined;

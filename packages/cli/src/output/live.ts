@@ -1,6 +1,16 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
 import type { TextSink } from '../io.js';
-import { agentsText, bar, closedText, countsOf, dwellText, stateText, stepName, troubleOf } from './rollout_text.js';
+import {
+	agentsText,
+	bar,
+	closedText,
+	countsOf,
+	dwellText,
+	nowText,
+	stateText,
+	stepName,
+	troubleOf,
+} from './rollout_text.js';
 
 /** Shows a rollout as it goes. */
 export interface LiveView {
@@ -29,6 +39,7 @@ function terminalView(sink: TextSink): LiveView {
 
 function picture(rollout: RolloutAnswer): string[] {
 	const nameWidth = Math.max(...rollout.steps.map((step) => stepName(step).length), 4);
+	const now = nowText(rollout);
 	const going = rollout.state === 'InProgress' || rollout.state === 'Paused';
 	const steps = rollout.steps.map((step) => {
 		const tail = [countsOf(step), going ? dwellText(step) : '', troubleOf(step.states)];
@@ -37,6 +48,7 @@ function picture(rollout: RolloutAnswer): string[] {
 	const notes = [
 		...rollout.evidence.map(({ message }) => `  ! ${message}`),
 		...rollout.errors.slice(0, 3).map(({ agents, error }) => `  ${agents} × ${error.split('\n')[0]}`),
+		...(rollout.baking && now.what !== '' ? [`  ${now.what}${now.left}`] : []),
 		...(rollout.closed === null ? [] : [`  ${closedText(rollout.closed)}`]),
 		...(rollout.holding === null ? [] : [`  holding: ${rollout.holding}`]),
 		...(rollout.waitsFor === null ? [] : [`  waits for: ${rollout.waitsFor}`]),
@@ -55,9 +67,12 @@ function lineView(sink: TextSink): LiveView {
 	return {
 		show(rollout) {
 			const line = oneLine(rollout);
-			if (line === last) return;
-			last = line;
-			sink.write(`${line}\n`);
+			const { what, left } = nowText(rollout);
+			const news = what === '' ? line : `${line}; ${what}`;
+			// A clock that goes on is no news.
+			if (news === last) return;
+			last = news;
+			sink.write(`${news}${left}\n`);
 		},
 		end: () => {},
 	};

@@ -1,6 +1,6 @@
 import type { RolloutAnswer } from '@ampora/api-contract';
 import { expect, test } from 'vitest';
-import { agentsText, bar, countsOf, dwellText, tookNobodyBack, updatedText } from './rollout_text.js';
+import { agentsText, bar, countsOf, dwellText, nowText, tookNobodyBack, updatedText } from './rollout_text.js';
 
 const none: RolloutAnswer['states'] = {
 	Pending: 0,
@@ -48,4 +48,21 @@ test('in a rollback agents that still run the version are no success', () => {
 	expect(tookNobodyBack(rollout)).toBe(true);
 	expect(tookNobodyBack({ ...rollout, back: { ...back, confirmed: 1, listed: 39 } })).toBe(false);
 	expect(updatedText({ ...rollout, state: 'Completed' })).toBe('40/40');
+});
+
+test('what it waits for, and how long still', () => {
+	const dwelling = { number: 1, phase: 'dwelling', dwellMs: 600_000, extendedMs: 60_000, dweltMs: 95_000 };
+	const rollout = {
+		...{ state: 'InProgress', baking: false, bakedMs: 0, closed: null, spec: { bakeMs: 300_000 } },
+		...{ step: { number: 1, of: 2, name: null }, steps: [dwelling] },
+	} as unknown as RolloutAnswer;
+	const told = (change: Partial<RolloutAnswer>) => {
+		const { what, left } = nowText({ ...rollout, ...change });
+		return what + left;
+	};
+	expect(told({})).toBe('dwelling, 9m25s left');
+	expect(told({ baking: true, bakedMs: 60_000 })).toBe('baking, 4m left');
+	const closed = { why: 'in the freeze "holidays"', until: '2026-01-02T00:00:00Z' };
+	expect(told({ state: 'Paused', closed })).toBe('in the freeze "holidays"; goes on 2026-01-02 00:00:00');
+	expect(told({ state: 'Completed' })).toBe('');
 });

@@ -111,6 +111,31 @@ function stepsTable(steps: readonly Step[]): string {
 export const closedText = ({ why, until }: NonNullable<RolloutAnswer['closed']>): string =>
 	until === null ? `${why}; no window opens` : `${why}; goes on ${when(until)}`;
 
+const seconds = (ms: number): string => formatDuration(Math.ceil(Math.max(0, ms) / 1_000) * 1_000);
+
+/** What it waits for and how long still; empty where that is no clock and no calendar. */
+export function nowText(
+	rollout: Pick<RolloutAnswer, 'state' | 'baking' | 'bakedMs' | 'spec' | 'steps' | 'step' | 'closed'>,
+): { readonly what: string; readonly left: string } {
+	const { state, baking, bakedMs, spec, steps, step, closed } = rollout;
+	if (state === 'Paused' && closed !== null) return { what: closedText(closed), left: '' };
+	if (state !== 'InProgress') return { what: '', left: '' };
+	if (baking) return { what: 'baking', left: `, ${seconds(spec.bakeMs - bakedMs)} left` };
+	const current = steps.find(({ number }) => number === step?.number);
+	if (current?.phase !== 'dwelling') return { what: '', left: '' };
+	const { dwellMs, extendedMs, dweltMs } = current;
+	if (dwellMs === 0) return { what: 'dwelling until every gate has judged', left: '' };
+	return { what: 'dwelling', left: `, ${seconds(dwellMs + extendedMs - dweltMs)} left` };
+}
+
+const gateText = ({ gate, thresholdPercent, window, windowMs, minSample, advisory }: RolloutAnswer['gates'][number]) =>
+	[
+		`  ${gate}: fires above ${thresholdPercent} %`,
+		...(windowMs === 0 ? [] : [`window ${window}`]),
+		...(minSample > 0 ? [`from ${minSample} agents on`] : []),
+		...(advisory ? ['advisory in this step'] : []),
+	].join(', ');
+
 /** Never shorter than agents are watched, whatever was asked for. */
 export const bakeText = ({ bake }: Pick<RolloutAnswer['spec'], 'bake'>): string =>
 	`${bake} (at least the longest window)`;
@@ -118,6 +143,7 @@ export const bakeText = ({ bake }: Pick<RolloutAnswer['spec'], 'bake'>): string 
 /** Everything about one rollout, for reading. */
 export function rolloutText(rollout: RolloutAnswer): string {
 	const { timeLeft } = rollout;
+	const now = nowText(rollout);
 	const head = facts([
 		['rollout', rollout.id],
 		['group', rollout.group.name],
@@ -125,6 +151,7 @@ export function rolloutText(rollout: RolloutAnswer): string {
 		['state', stateText(rollout)],
 		['step', stepText(rollout)],
 		['agents', agentsText(rollout)],
+		...(now.what === '' ? [] : [['now', now.what + now.left] as const]),
 		[
 			'time left',
 			timeLeft === null ? null : timeLeft.min === timeLeft.max ? timeLeft.min : `${timeLeft.min} to ${timeLeft.max}`,
@@ -155,7 +182,8 @@ export function rolloutText(rollout: RolloutAnswer): string {
 		`${rollout.headline}\n\n`,
 		head,
 		`\n${stepsTable(rollout.steps)}`,
-		fired.length > 0 ? `\nGates:\n${fired.join('')}` : '',
+		`\nGates in force:\n${rollout.gates.map((gate) => `${gateText(gate)}\n`).join('')}`,
+		fired.length > 0 ? `\nWhat the gates found:\n${fired.join('')}` : '',
 		metrics.length > 0 ? `\nMetric gates:\n${metrics.join('')}` : '',
 		errors.length > 0 ? `\nErrors of agents:\n${errors.join('')}` : '',
 	].join('');
