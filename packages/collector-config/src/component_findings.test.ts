@@ -57,7 +57,8 @@ describe('what agents have', () => {
 
 describe('what a diff means', () => {
 	it('another endpoint is data sent elsewhere, and nothing else', () => {
-		const edits = diffTo(yaml('endpoint: https://b.example.com'));
+		const after = documentOf(yaml('endpoint: https://b.example.com'));
+		const edits = diffConfigs(before, after);
 		expect(edits.map(showEdit)).toEqual([
 			{
 				op: 'change',
@@ -68,8 +69,8 @@ describe('what a diff means', () => {
 				pipelines: ['traces'],
 			},
 		]);
-		expect(endpointEdits(edits)).toEqual(edits);
-		expect(managementPathEdits(edits)).toEqual([]);
+		expect(endpointEdits(edits, { before, after })).toEqual(edits);
+		expect(managementPathEdits(edits, { before, after })).toEqual([]);
 		expect(removedPipelines(edits)).toEqual([]);
 	});
 
@@ -82,7 +83,7 @@ describe('what a diff means', () => {
 		],
 	])('%s is the management path', (_, change) => {
 		const body = change(yaml('endpoint: https://a.example.com'));
-		expect(managementPathEdits(diffTo(body))).toHaveLength(1);
+		expect(managementPathEdits(diffTo(body), { before, after: documentOf(body) })).toHaveLength(1);
 		const findings = validateConfig([{ name: '', body }], { previous: before });
 		expect(findings.map(({ code }) => code)).toContain('management-path-changed');
 	});

@@ -51,7 +51,8 @@ function findingsSince(document: ConfigDocument, { previous }: ValidationContext
 		const message = 'this means the same as the version published before: only its text differs, if anything';
 		return [finding('no-effect', document.root.at, message)];
 	}
-	return managementPathEdits(diffConfigs(previous, document)).map(({ op, keys, after }) => {
+	const change = { before: previous, after: document };
+	return managementPathEdits(diffConfigs(previous, document), change).map(({ op, keys, after }) => {
 		const message = `${formatPath(keys)}: ${op} can cut an agent off from its server`;
 		return finding('management-path-changed', (after ?? document.root).at, message, keys);
 	});

@@ -39,14 +39,15 @@ interface ReadVersion {
 
 /** The differences of two versions as every interface shows them. */
 export function comparisonOf(from: ReadVersion, to: ReadVersion): VersionComparison {
-	const edits = diffConfigs(from.document, to.document);
+	const change = { before: from.document, after: to.document };
+	const edits = diffConfigs(change.before, change.after);
 	return {
 		from: refOf(from.row),
 		to: refOf(to.row),
 		sameMeaning: edits.length === 0,
 		edits: edits.map(toEdit),
-		managementPath: pathsOf(managementPathEdits(edits)),
-		endpoints: pathsOf(endpointEdits(edits)),
+		managementPath: pathsOf(managementPathEdits(edits, change)),
+		endpoints: pathsOf(endpointEdits(edits, change)),
 		removedPipelines: [...removedPipelines(edits)],
 		text: textDiff(textOf(from.row), textOf(to.row)),
 	};
