@@ -307,3 +307,25 @@ test('groups are called by their names, drafts say that they are wrong, and find
 		'ampora: --reset-gate: a gate is set or reset, not both (invalid-argument)\n  Correct that and try again; --help says what the command takes.\n',
 	);
 });
+
+test('of a group without agents nothing is offered', async () => {
+	await ampora('groups create nobody');
+	const plan = await ampora('rollouts plan nobody edge@1');
+	expect(plan).toMatchObject({ code: 0, err: '' });
+	expect(plan.out).toContain('Nobody would be pushed: there is nothing to start now.');
+	expect(plan.out).not.toMatch(/Start it|No risks/);
+	const made = await ampora('rollouts create nobody edge@1');
+	expect(made.code).toBe(exitCodes.rolloutBad);
+	expect(made.out).toMatch(/nobody: Failed\.\n$/);
+	expect(made.err).toBe('ampora: Failed: the group has no agents\n');
+});
+
+test('a rollback that could take nobody back is refused with what to do', async () => {
+	await ampora('groups create firsts');
+	await ampora(`groups add firsts ${(await fleet.connect(2)).join(' ')}`);
+	const made = JSON.parse((await ampora(`rollouts create firsts edge@1 ${quick} --accept-no-way-back --json`)).out);
+	expect((await ampora(`rollouts watch ${made.id}`)).code).toBe(exitCodes.ok);
+	const refused = await ampora(`rollouts rollback ${made.id}`);
+	expect(refused.code).toBe(exitCodes.refused);
+	expect(refused.err).toMatch(/^ampora: 0 of 2 agents can go back: none has a version it proved before \(/);
+});

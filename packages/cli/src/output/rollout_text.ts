@@ -11,7 +11,9 @@ const good = ['Applied', 'AlreadyApplied'] as const;
 const sum = (states: RolloutAnswer['states'] | null, names: readonly (keyof RolloutAnswer['states'])[]): number =>
 	names.reduce((total, name) => total + (states?.[name] ?? 0), 0);
 
-const updatedOf = (step: Step): number => sum(step.states, good);
+/** Of a rollout that is taken back: those who are back. */
+const updatedOf = ({ states }: Step, taken: boolean): string | number | null =>
+	states === null ? null : taken ? `${states.RolledBack} back` : sum(states, good);
 
 /** `8/15`, or, once they are taken back, `9/15 back`; empty while nobody knows how many it will be. */
 export function countsOf(step: Pick<Step, 'states' | 'agents'>): string {
@@ -95,14 +97,15 @@ export function bar({ states, agents }: Pick<Step, 'states' | 'agents'>, width: 
 
 export const stepName = (step: Step): string => step.name ?? step.size;
 
-function stepsTable(steps: readonly Step[]): string {
+function stepsTable({ steps, state }: RolloutAnswer): string {
+	const taken = goingBack.includes(state);
 	return table(steps, [
 		{ title: 'STEP', value: ({ number }) => number, align: 'right' },
 		{ title: 'NAME', value: ({ name }) => name },
 		{ title: 'SIZE', value: ({ size }) => size },
 		{ title: 'PHASE', value: ({ phase }) => phase },
 		{ title: 'AGENTS', value: ({ agents }) => agents, align: 'right' },
-		{ title: 'UPDATED', value: (step) => (step.states === null ? null : updatedOf(step)), align: 'right' },
+		{ title: 'UPDATED', value: (step) => updatedOf(step, taken), align: 'right' },
 		{ title: 'TROUBLE', value: ({ states }) => troubleOf(states) },
 		{ title: 'DWELL', value: ({ dwell }) => dwell },
 	]);
@@ -181,7 +184,7 @@ export function rolloutText(rollout: RolloutAnswer): string {
 	return [
 		`${rollout.headline}\n\n`,
 		head,
-		`\n${stepsTable(rollout.steps)}`,
+		`\n${stepsTable(rollout)}`,
 		`\nGates in force:\n${rollout.gates.map((gate) => `${gateText(gate)}\n`).join('')}`,
 		fired.length > 0 ? `\nWhat the gates found:\n${fired.join('')}` : '',
 		metrics.length > 0 ? `\nMetric gates:\n${metrics.join('')}` : '',
