@@ -112,7 +112,7 @@ const fixes: Record<FindingCode, string> = {
 	'literal-secret': 'Write ${env:NAME} or ${file:/path} and give the agents the secret that way.',
 	'management-path-changed':
 		'Make sure agents still reach their server; the first step of a rollout will be one agent.',
-	'no-effect': 'Nothing need be rolled out; agents that are pushed it run what they ran before.',
+	'no-effect': 'Nothing need be rolled out; a rollout leaves alone who applied what means the same.',
 };
 
 export function finding(code: FindingCode, at: Position, message: string, path: Path = []): Finding {

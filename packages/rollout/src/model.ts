@@ -446,6 +446,8 @@ export interface AgentFacts {
 		readonly error: string | null;
 		/** By meaning, judged by the gateway on a report that came after this assignment was offered. */
 		readonly effective: 'unknown' | 'match' | 'mismatch';
+		/** Has its version the semantic hash of the one that is brought to it now; absent: not known, and ids are compared. */
+		readonly sameMeaning?: boolean;
 		/** The session in which it was last offered; absent: none that is known. */
 		readonly offeredEpoch?: number | null;
 	} | null;

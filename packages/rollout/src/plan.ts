@@ -30,9 +30,9 @@ export function skipReason(facts: AgentFacts, rollout: PlanFor): SkipReason | nu
 	return null;
 }
 
-/** By hash, and by its own word: it answered Applied to this version. */
-export const hasApplied = (facts: AgentFacts, rollout: PlanFor): boolean =>
-	facts.assignment?.versionId === rollout.versionId && facts.assignment.answer === 'applied';
+/** By semantic hash, and by its own word: it answered Applied to this version, or to another one that means the same. */
+export const hasApplied = ({ assignment }: AgentFacts, rollout: PlanFor): boolean =>
+	assignment?.answer === 'applied' && (assignment.sameMeaning ?? assignment.versionId === rollout.versionId);
 
 const isCandidate = ({ facts }: Member, rollout: PlanFor): boolean =>
 	!hasApplied(facts, rollout) && skipReason(facts, rollout) === null;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { outcomeOf, until } from './testing/scenario.js';
-import { newVersion, RolloutWorld } from './testing/world.js';
+import { oneStep, outcomeOf, until } from './testing/scenario.js';
+import { newVersion, oldVersion, RolloutWorld } from './testing/world.js';
 
 describe('a start', () => {
 	it('is refused when agents have no way back, and says how many', () => {
@@ -51,6 +51,34 @@ describe('a start', () => {
 		expect(world.rollout.state).toBe('Completed');
 		expect(world.count('AlreadyApplied')).toBe(1);
 		expect(world.offers).toEqual([]);
+	});
+
+	it('leaves alone who applied another version of the same meaning, also later', () => {
+		const assigned = (answer: 'applied' | 'applying', sameMeaning: boolean) => ({
+			...{ seq: 4, versionId: oldVersion, rolloutId: null, attempt: 1, error: null },
+			...({ effective: 'match', answer, sameMeaning } as const),
+		});
+		const world = new RolloutWorld();
+		world.addAgent({ assignment: assigned('applied', true) });
+		world.start();
+		expect(world.rollout.state).toBe('Completed');
+		expect(world.count('AlreadyApplied')).toBe(1);
+
+		const mixed = new RolloutWorld({ strategy: oneStep, maxInFlight: 'unlimited' });
+		const same = mixed.addAgent({ assignment: assigned('applied', true) });
+		const others = [
+			mixed.addAgent({ assignment: assigned('applying', true) }),
+			mixed.addAgent({ assignment: assigned('applied', false) }),
+			// The id alone says nothing where the meaning is known.
+			mixed.addAgent({ assignment: { ...assigned('applied', false), versionId: newVersion } }),
+		];
+		mixed.start();
+		expect(mixed.count('AlreadyApplied')).toBe(1);
+		mixed.passUntil(() => mixed.offers.length === others.length);
+		expect(new Set(mixed.offers.map(({ agentId }) => agentId))).toEqual(new Set(others.map(({ agentId }) => agentId)));
+		mixed.ask('rollback');
+		until(mixed, 'RolledBack');
+		expect(mixed.targets.get(same.agentId)).toMatchObject({ state: 'AlreadyApplied', back: null, seq: null });
 	});
 
 	it('skips agents that cannot take a config or confirm it, by name of the reason', () => {

@@ -14,12 +14,14 @@ waiting as materialized (
 known as materialized (
 	select
 		a.id,
-		agent_facts(a.group_id = $1, q.agent_id is not null, a, w, s) as facts,
+		agent_facts(a.group_id = $1, q.agent_id is not null, a, w, s, v, d) as facts,
 		coalesce(r.group_id = $1 and s.changed_at > a.enrolment_due_at, false) as placed
 	from agent a
 	join agent_group g on g.id = $1
 	left join gateway w on w.id = a.gateway
 	left join assignment s on s.agent_id = a.id
+	left join configuration_version v on v.id = s.version_id
+	left join configuration_version d on d.id = g.default_version
 	left join rollout r on r.id = s.rollout_id
 	left join quarantine q on q.agent_id = a.id and q.version_id = g.default_version
 	where a.id in (select agent_id from watched union all select agent_id from waiting)

@@ -9,11 +9,13 @@ select
 		a.description -> 'identifying' ->> (r.spec ->> 'spreadBy'),
 		a.description -> 'nonIdentifying' ->> (r.spec ->> 'spreadBy')
 	) as domain,
-	agent_facts(true, q.agent_id is not null, a, g, s) as facts
+	agent_facts(true, q.agent_id is not null, a, g, s, v, w) as facts
 from rollout r
+join configuration_version w on w.id = r.version_id
 join agent a on a.group_id = r.group_id and a.archived_at is null and (r.only_agents is null or a.id = any(r.only_agents))
 left join gateway g on g.id = a.gateway
 left join assignment s on s.agent_id = a.id
+left join configuration_version v on v.id = s.version_id
 left join quarantine q on q.agent_id = a.id and q.version_id = r.version_id
 where r.id = $1
 	and not exists (select from rollout_target t where t.rollout_id = r.id and t.agent_id = a.id)

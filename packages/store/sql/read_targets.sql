@@ -56,12 +56,14 @@ select
 	p.list,
 	t.agent_id as "agentId", t.rank, t.step, t.state, t.reason, t.error, t.reports, t.sick_before as "sickBefore",
 	t.previous_version as "previousVersion", t.seq, t.attempt, t.watch, t.back, t.wake_at as "wakeAt",
-	agent_facts(a.id is not null and (a.group_id = r.group_id or r.rollback_of is not null), q.agent_id is not null, a, g, s) as facts
+	agent_facts(a.id is not null and (a.group_id = r.group_id or r.rollback_of is not null), q.agent_id is not null, a, g, s, v, w) as facts
 from picked p
 join rollout_target t on t.rollout_id = $1 and t.agent_id = p.agent_id
 join rollout r on r.id = $1
+join configuration_version w on w.id = r.version_id
 left join agent a on a.id = t.agent_id
 left join gateway g on g.id = a.gateway
 left join assignment s on s.agent_id = t.agent_id
+left join configuration_version v on v.id = s.version_id
 left join quarantine q on q.agent_id = t.agent_id and q.version_id = r.version_id
 order by p.list, p.place, p.agent_id;

@@ -24,6 +24,6 @@ test('capabilities say what an agent can tell', () => {
 
 test('an agent that does not exist any more says nothing', () => {
 	const nothing = [false, false, null, null, null, null, null, null, null, null, false] as const;
-	const facts = factsOf('gone' as AgentId, [...nothing, null, null, null, null, null, null, null, null, null]);
+	const facts = factsOf('gone' as AgentId, [...nothing, null, null, null, null, null, null, null, null, null, null]);
 	expect(facts).toMatchObject({ inGroup: false, session: 'lost', healthy: null, assignment: null });
 });

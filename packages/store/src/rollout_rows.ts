@@ -145,6 +145,7 @@ export type FactsColumns = readonly [
 	effective: NonNullable<AgentFacts['assignment']>['effective'] | null,
 	sessionEpoch: number | null,
 	offeredEpoch: number | null,
+	sameMeaning: boolean | null,
 ];
 
 /** For so long nothing is concluded about an agent whose gateway went away. */
@@ -179,19 +180,19 @@ export const reportsOf = (capabilities: number): Reports => ({
 export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 	const [inGroup, connected, gatewayLive, reason, goneMs, capabilities, healthy, flips, restarts, proven, quarantined] =
 		columns;
-	const [seq, versionId, rolloutId, attempt, answer, error, effective, sessionEpoch, offeredEpoch] = columns.slice(
-		11,
-	) as unknown as [
-		FactsColumns[11],
-		FactsColumns[12],
-		FactsColumns[13],
-		FactsColumns[14],
-		FactsColumns[15],
-		FactsColumns[16],
-		FactsColumns[17],
-		FactsColumns[18],
-		FactsColumns[19],
-	];
+	const [seq, versionId, rolloutId, attempt, answer, error, effective, sessionEpoch, offeredEpoch, sameMeaning] =
+		columns.slice(11) as unknown as [
+			FactsColumns[11],
+			FactsColumns[12],
+			FactsColumns[13],
+			FactsColumns[14],
+			FactsColumns[15],
+			FactsColumns[16],
+			FactsColumns[17],
+			FactsColumns[18],
+			FactsColumns[19],
+			FactsColumns[20],
+		];
 	return {
 		agentId,
 		inGroup,
@@ -215,6 +216,7 @@ export function factsOf(agentId: AgentId, columns: FactsColumns): AgentFacts {
 						error,
 						effective: effective ?? 'unknown',
 						offeredEpoch,
+						sameMeaning: sameMeaning === true,
 					},
 	};
 }

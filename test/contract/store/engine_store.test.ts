@@ -1,5 +1,5 @@
-import { type Command, type Decision, resolveSpec } from '@ampora/rollout';
-import { type GatewayId, newId, type RolloutId } from '@ampora/runtime';
+import { type AgentFacts, type Command, type Decision, resolveSpec } from '@ampora/rollout';
+import { type GatewayId, newId, type RolloutId, type VersionId } from '@ampora/runtime';
 import type { ConnectedAgent, LoadedSnapshot } from '@ampora/store';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { decisionFrom, journal, sampleRollout, sampleStep, sampleTarget } from './samples.js';
@@ -425,10 +425,42 @@ describe.each(adapters)('engine store on $name', ({ open }) => {
 					...{ provenVersion: versionId, quarantined: false },
 					assignment: {
 						...{ seq: 1, versionId, rolloutId, attempt: 1, answer: 'applied', error: null, effective: 'match' },
-						offeredEpoch: 1,
+						...{ offeredEpoch: 1, sameMeaning: true },
 					},
 				},
 			]);
+		});
+
+		test('tells of an assigned version whether it means the same as the one of the rollout', async () => {
+			const { world } = stores;
+			const meaning = newUid();
+			const publish = (means?: string) => world.publish(newUid(), means);
+			const wanted = await publish(meaning);
+			const unknown = await publish();
+			const assignable = [wanted, await publish(meaning), await publish(newUid()), await publish(), unknown];
+			const agents = await stage.connect(assignable.length + 1);
+			for (const [index, versionId] of assignable.entries()) {
+				const [agent] = agents.slice(index);
+				if (agent === undefined) throw new Error('too few connected');
+				const running = await stage.running([agent], {}, versionId);
+				await stage.admit(running, [agent]);
+			}
+			const ids = agents.map(({ agentId }) => agentId);
+			const sameOf = (views: readonly { readonly facts: AgentFacts }[]) =>
+				ids.map((id) => views.find(({ facts }) => facts.agentId === id)?.facts.assignment?.sameMeaning);
+			const membersOf = async (versionId: VersionId) => {
+				const groupId = await world.createGroup();
+				await world.move(ids, groupId);
+				const rollout = sampleRollout(groupId, versionId);
+				await world.createRollout(rollout);
+				return (await stage.load(rollout.id)).snapshot.members;
+			};
+			const same = [true, true, false, false, false, undefined];
+			expect(sameOf(await membersOf(wanted))).toEqual(same);
+			// Of what nobody knows the meaning, only the id tells.
+			expect(sameOf(await membersOf(unknown))).toEqual([false, false, false, false, true, undefined]);
+			const { rolloutId } = await stage.running(agents, {}, wanted);
+			expect(sameOf((await stage.load(rolloutId)).snapshot.admit)).toEqual(same);
 		});
 
 		test('lists members once, then joiners and leavers', async () => {

@@ -108,6 +108,24 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		);
 	});
 
+	test('who applied what means the same as the default waits no more, and is given nothing', async () => {
+		const groupId = await stores.world.createGroup();
+		const meaning = newUid();
+		await stores.world.setDefault(groupId, await stores.world.publish(newUid(), meaning));
+		const agents = await stage.connect(2);
+		for (const [index, agent] of agents.entries()) {
+			const version = await stores.world.publish(newUid(), index === 0 ? meaning : newUid());
+			await stage.admit(await stage.running([agent], {}, version), [agent]);
+			await stage.answer(agent, 1, 'applied');
+		}
+		const [same, other] = idsOf(agents);
+		await stores.world.move(idsOf(agents), groupId);
+		await stores.world.awaitDefault(idsOf(agents));
+		const { outcome, decision } = await look(groupId);
+		expect(outcome).toBe('committed');
+		expect(decision).toMatchObject({ settled: [same], assignments: [{ agentId: other }] });
+	});
+
 	test('what was not offered is taken back, and what was is not', async () => {
 		const { groupId, versionId, agents } = await settled(2);
 		const former = await stage.proved(agents[0] as ConnectedAgent);

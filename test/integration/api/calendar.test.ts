@@ -2,7 +2,7 @@
 import { createClient } from '@ampora/api-contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decidingFleet, type Fleet } from './deciding.js';
-import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
+import { type ApiStage, apiStage, type Loose, namedYaml } from './stage.js';
 
 let stage: ApiStage;
 let fleet: Fleet;
@@ -29,7 +29,7 @@ async function group(name: string, count: number): Promise<string> {
 	return name;
 }
 const asked = (group: string, text: string, more: object = {}) => ({
-	body: { group, config: `# ${text}\n${goodYaml}`, ...quick, ...more },
+	body: { group, config: namedYaml(text), ...quick, ...more },
 });
 const create = (group: string, text: string, more: object = {}): Promise<Loose> =>
 	stage.must('createRollout', asked(group, text, more));

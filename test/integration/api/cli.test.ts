@@ -2,7 +2,7 @@ import { exitCodes, type Io, runCli } from '@ampora/cli';
 import { createMemoryMetrics } from '@ampora/control/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decidingFleet, type Fleet } from './deciding.js';
-import { type ApiStage, apiStage, goodYaml } from './stage.js';
+import { type ApiStage, apiStage, goodYaml, namedYaml } from './stage.js';
 
 let stage: ApiStage;
 let fleet: Fleet;
@@ -27,7 +27,7 @@ interface Run {
 
 const files: Record<string, string> = {
 	'good.yaml': goodYaml,
-	'better.yaml': `# better\n${goodYaml}`,
+	'better.yaml': namedYaml('better'),
 	'bad.yaml': 'receivers:\n  nop: ]\n',
 };
 

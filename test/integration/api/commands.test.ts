@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ended, quick, useDecidingStage, withComment } from './rollout_story.js';
-import type { Loose } from './stage.js';
+import { ended, quick, useDecidingStage } from './rollout_story.js';
+import { type Loose, namedYaml } from './stage.js';
 
 const on = useDecidingStage();
 const { create, group, until } = on;
@@ -69,7 +69,7 @@ test('a rollout completes, and rolling it back afterwards is a rollout of its ow
 test('agents that were never given a version make the start need consent, and nothing is left behind', async () => {
 	const { name } = await group(2);
 	const refused = await on.stage.call('createRollout', {
-		body: { group: name, config: withComment('first'), ...quick, acceptNoWayBack: false },
+		body: { group: name, config: namedYaml('first'), ...quick, acceptNoWayBack: false },
 	});
 	expect(refused).toMatchObject({ status: 409, body: { code: 'command-refused', details: { reason: 'no-way-back' } } });
 	expect(refused.body.message).toContain('2 of 2 agents');
@@ -109,7 +109,7 @@ test('a gate pauses; what the state does not allow is refused naming both, the r
 	});
 	expect(illegal.body.message).toBe('a rollout that is Paused (gate) cannot be asked to start');
 	expect(illegal.body.action).toContain('rollback');
-	const second = await on.stage.call('createRollout', { body: { group: name, config: withComment('next'), ...quick } });
+	const second = await on.stage.call('createRollout', { body: { group: name, config: namedYaml('next'), ...quick } });
 	expect(second).toMatchObject({
 		status: 409,
 		body: { code: 'rollout-active', details: { rollout: id, state: 'Paused' } },
@@ -208,7 +208,7 @@ test('started by hand, or cancelled before', async () => {
 
 test('the same idempotency key creates one rollout, also at once', async () => {
 	const { name } = await group(1);
-	const body = { group: name, config: withComment('once'), ...quick, start: 'manual' };
+	const body = { group: name, config: namedYaml('once'), ...quick, start: 'manual' };
 	const answers = await Promise.all([1, 2, 3].map(() => on.stage.call('createRollout', { body, key: `once-${name}` })));
 	expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
 	expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);

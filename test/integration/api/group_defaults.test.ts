@@ -1,6 +1,6 @@
 import { newEnrolment } from '@ampora/rollout';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
+import { type ApiStage, apiStage, type Loose, namedYaml } from './stage.js';
 
 let stage: ApiStage;
 beforeAll(async () => {
@@ -22,14 +22,8 @@ async function prepared(members: number, assigned: string | null = null) {
 	await stage.must('createConfiguration', { body: { name } });
 	const versions: string[] = [];
 	for (const text of ['one', 'two']) {
-		const draft =
-			typeof goodYaml === 'string'
-				? {
-						yaml: `# ${text}
-${goodYaml}`,
-					}
-				: goodYaml;
-		const { number } = await stage.must('createVersion', { params: { configuration: name }, body: draft });
+		const body = { yaml: namedYaml(text) };
+		const { number } = await stage.must('createVersion', { params: { configuration: name }, body });
 		await stage.must('publishVersion', { params: { configuration: name, number } });
 		versions.push(`${name}@${number}`);
 	}

@@ -2,7 +2,7 @@
 import { exitCodes, runCli } from '@ampora/cli';
 import { newId } from '@ampora/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
+import { type ApiStage, apiStage, type Loose, namedYaml } from './stage.js';
 
 let stage: ApiStage;
 let server: string;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 	await stage.must('createConfiguration', { body: { name: 'edge' } });
 	for (const text of ['one', 'two']) {
 		const params = { configuration: 'edge' };
-		const { number } = await stage.must('createVersion', { params, body: { yaml: `# ${text}\n${goodYaml}` } });
+		const { number } = await stage.must('createVersion', { params, body: { yaml: namedYaml(text) } });
 		await stage.must('publishVersion', { params: { ...params, number } });
 	}
 	await sql("insert into gateway (id, incarnation, expires_at) values ('gw-1', 1, now() + interval '1 hour')", []);
@@ -80,6 +80,14 @@ test('who is left out follows those to be pushed, and of each it is said what wa
 	expect(about('done')).toMatchObject({ ...well, step: null, excluded: 'already-applied' });
 	expect(about('closed')).toMatchObject({ ...well, step: null, excluded: 'no-remote-config' });
 	expect(about('barred')).toMatchObject({ ...well, step: null, excluded: 'quarantined' });
+});
+
+test('whoever applied a version of the same meaning runs it already', async () => {
+	const params = { configuration: 'edge' };
+	const { number } = await stage.must('createVersion', { params, body: { yaml: `# one, again\n${namedYaml('one')}` } });
+	await stage.must('publishVersion', { params: { ...params, number } });
+	const again = await stage.must('planRollout', { body: { group: 'shops', version: `edge@${number}` } });
+	expect(again).toMatchObject({ eligible: 1, alreadyApplied: 8, skipped: {} });
 });
 
 test('each number of the plan can be asked who it is', async () => {

@@ -1,7 +1,7 @@
 // What becomes of a new rollout on a group that has one already, over REST, with a deciding engine.
 import { expect, test } from 'vitest';
-import { ended, quick, useDecidingStage, withComment } from './rollout_story.js';
-import type { Loose } from './stage.js';
+import { ended, quick, useDecidingStage } from './rollout_story.js';
+import { type Loose, namedYaml } from './stage.js';
 
 const on = useDecidingStage();
 const { create, group, until } = on;
@@ -9,7 +9,7 @@ const { create, group, until } = on;
 test('a refusal names both ways on; the queue holds one, and it starts by itself when the group is free', async () => {
 	const { name } = await group(4);
 	const first = await create(name, 'first', { start: 'manual' });
-	const body = { group: name, config: withComment('other'), ...quick };
+	const body = { group: name, config: namedYaml('other'), ...quick };
 	const refused = await on.stage.call('createRollout', { body });
 	expect(refused).toMatchObject({ status: 409, body: { code: 'rollout-active', details: { rollout: first.id } } });
 	expect(refused.body.action).toContain('--queue');
@@ -68,7 +68,7 @@ test('nobody gives way to a rollout that cannot start', async () => {
 	on.fleet.behave(agents, 'silent');
 	const first = await create(name, 'first', {});
 	await until(first.id, ({ state }) => state === 'InProgress');
-	const body = { group: name, config: withComment('second'), ...quick, acceptNoWayBack: false, supersede: true };
+	const body = { group: name, config: namedYaml('second'), ...quick, acceptNoWayBack: false, supersede: true };
 	const refused = await on.stage.call('createRollout', { body });
 	expect(refused).toMatchObject({
 		...{ status: 409, body: { code: 'command-refused', details: { rollout: first.id, reason: 'successor-refused' } } },
@@ -86,7 +86,7 @@ test('a rollout that is being taken back is not superseded', async () => {
 	await until(second.id, ended);
 	on.fleet.behave(agents, 'silent');
 	await on.stage.must('rollbackRollout', { params: { rollout: second.id }, body: {} });
-	const body = { group: name, config: withComment('third'), ...quick, supersede: true };
+	const body = { group: name, config: namedYaml('third'), ...quick, supersede: true };
 	const refused = await on.stage.call('createRollout', { body });
 	expect(refused).toMatchObject({
 		status: 409,
@@ -97,7 +97,7 @@ test('a rollout that is being taken back is not superseded', async () => {
 test('a rollout starts when it is to, and not in the past', async () => {
 	const { name } = await group(2);
 	const at = (ms: number): string => new Date(Date.now() + ms).toISOString();
-	const body = { group: name, config: withComment('later'), ...quick };
+	const body = { group: name, config: namedYaml('later'), ...quick };
 	for (const startAt of [at(-60_000), at(91 * 86_400_000)]) {
 		const refused = await on.stage.call('createRollout', { body: { ...body, startAt } });
 		expect(refused).toMatchObject({ status: 400, body: { code: 'invalid-argument', details: { field: 'startAt' } } });

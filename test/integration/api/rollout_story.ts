@@ -2,7 +2,7 @@
 import { createClient } from '@ampora/api-contract';
 import { afterAll, beforeAll } from 'vitest';
 import { decidingFleet, type Fleet } from './deciding.js';
-import { type ApiStage, apiStage, goodYaml, type Loose } from './stage.js';
+import { type ApiStage, apiStage, goodYaml, type Loose, namedYaml } from './stage.js';
 
 /** Gates that settle at once, so that a rollout ends when its agents have answered. */
 export const quick = {
@@ -17,8 +17,6 @@ export const quick = {
 	maxInFlight: 'unlimited',
 	acceptNoWayBack: true,
 };
-
-export const withComment = (text: string): string => `# ${text}\n${goodYaml}`;
 
 /** A configuration whose agents find to their server by this address. */
 export const reachedAt = (host: string): string =>
@@ -63,7 +61,7 @@ export function useDecidingStage() {
 		},
 
 		create: (group: string, text: string, more: object = {}): Promise<Loose> =>
-			stage.must('createRollout', { body: { group, config: withComment(text), ...quick, ...more } }),
+			stage.must('createRollout', { body: { group, config: namedYaml(text), ...quick, ...more } }),
 
 		/** Follows the event stream until the rollout is as wanted. */
 		async until(rollout: string, wanted: (rollout: Loose) => boolean): Promise<Loose> {

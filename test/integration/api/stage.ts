@@ -132,6 +132,9 @@ export async function apiStage({
 	};
 }
 
+/** Differs from others by more than its text. */
+export const namedYaml = (name: string): string => goodYaml.replaceAll('nop', `nop/${name.replaceAll(/\W/g, '_')}`);
+
 export const goodYaml = `receivers:
   nop:
 exporters:

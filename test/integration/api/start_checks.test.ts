@@ -1,7 +1,7 @@
 // What is looked at again when a rollout starts, by hand and by itself, over REST with a deciding engine.
 import { expect, test } from 'vitest';
-import { ended, reachedAt, useDecidingStage, withComment } from './rollout_story.js';
-import type { Loose } from './stage.js';
+import { ended, reachedAt, useDecidingStage } from './rollout_story.js';
+import { type Loose, namedYaml } from './stage.js';
 
 const on = useDecidingStage();
 const { create, group, until } = on;
@@ -65,12 +65,14 @@ test('one that was queued starts when the one before it has changed the way to t
 	const { name, agents } = await group(4);
 	await until((await create(name, 'first')).id, ended);
 	const second = await create(name, '', { config: reachedAt('b'), start: 'manual' });
-	const third = await create(name, '', { config: `# third\n${reachedAt('b')}`, queue: true });
+	const third = await create(name, '', { config: reachedAt('b').replaceAll('nop', 'nop/third'), queue: true });
 	const created = await on.stage.must('getRollout', { params: { rollout: third.id } });
 	expect(created.plan.risks).toContain('management-path');
 	await assign(agents, name, 2);
 	await on.stage.must('cancelRollout', { params: { rollout: second.id }, body: {} });
-	expect(await until(third.id, ({ state }) => state !== 'Queued')).toMatchObject({ state: 'InProgress' });
+	const begun = await until(third.id, ({ state }) => state !== 'Queued');
+	// The first agent of it has to find back, and none of these does.
+	expect(begun.state).toBeOneOf(['InProgress', 'Paused']);
 	await on.stage.must('abortRollout', { params: { rollout: third.id }, body: {} });
 });
 
@@ -144,7 +146,7 @@ test('one with a time is rejected when the group is found by other means by then
 test('a window that changes between plan and start is named, and looked past only by a new plan', async () => {
 	const { name } = await group(4);
 	await until((await create(name, 'first')).id, ended);
-	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: withComment('second') } });
+	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: namedYaml('second') } });
 	await on.stage.must('publishVersion', { params: { configuration: name, number: 2 } });
 	const asked = { group: name, version: `${name}@2` };
 	const nights = { name: `of ${name}`, days: ['mon'], from: '00:00', timeZone: 'UTC', groups: [name] };
@@ -175,7 +177,7 @@ test('a window that changes between plan and start is named, and looked past onl
 test('a group that will not open soon enough, or not for long enough, is a risk', async () => {
 	const { name } = await group(20);
 	await until((await create(name, 'first')).id, ended);
-	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: withComment('second') } });
+	await on.stage.must('createVersion', { params: { configuration: name }, body: { yaml: namedYaml('second') } });
 	await on.stage.must('publishVersion', { params: { configuration: name, number: 2 } });
 	const body = { group: name, version: `${name}@2`, seed: 'same' };
 	const plan = async () => {

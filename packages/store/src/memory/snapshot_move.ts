@@ -31,7 +31,14 @@ function goneMs(state: MemoryState, agent: MemoryAgent): number {
 	return agent.disconnectedAtMs === null ? 0 : state.nowMs() - agent.disconnectedAtMs;
 }
 
-/** `versionId`: the one its quarantine is asked for. */
+/** Versions without a semantic hash are the same by their ids alone. */
+function meansTheSame(state: MemoryState, assigned: VersionId | null, versionId: VersionId | null): boolean {
+	const hashOf = (id: VersionId | null) => (id === null ? undefined : state.versions.get(id)?.semanticHash);
+	const [one, other] = [hashOf(assigned), hashOf(versionId)];
+	return one && other ? Buffer.compare(one, other) === 0 : assigned !== null && assigned === versionId;
+}
+
+/** `versionId`: the one that is brought to it; its quarantine is asked for. */
 export function agentFacts(
 	state: MemoryState,
 	agentId: AgentId,
@@ -63,6 +70,7 @@ export function agentFacts(
 					error: assignment.answerError,
 					effective: assignment.effective,
 					offeredEpoch: assignment.offeredEpoch ?? null,
+					sameMeaning: meansTheSame(state, assignment.versionId, versionId),
 				}
 			: null,
 	};

@@ -63,6 +63,13 @@ export interface MemoryCatalogue {
 	asks: number;
 }
 
+export interface MemoryVersion {
+	readonly files: readonly ConfigFile[];
+	readonly contentHash: Uint8Array;
+	/** None: it is the same as itself alone. */
+	readonly semanticHash?: Uint8Array | null;
+}
+
 export interface MemoryAssignment {
 	versionId: VersionId | null;
 	offeredHash: Uint8Array | null;
@@ -183,7 +190,7 @@ export class MemoryState {
 	readonly enrolments = new Map<AgentId, MemoryEnrolment>();
 	/** Reason by `agent version`. */
 	readonly quarantine = new Map<string, string>();
-	readonly versions = new Map<VersionId, { readonly files: readonly ConfigFile[]; readonly contentHash: Uint8Array }>();
+	readonly versions = new Map<VersionId, MemoryVersion>();
 	readonly groups = new Map<GroupId, MemoryGroup>([[ungroupedGroupId, staticGroup(0)]]);
 	readonly selections = new Map<
 		AgentId,

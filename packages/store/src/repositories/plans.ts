@@ -74,10 +74,12 @@ export function plansOn(db: Orm) {
 					coalesce(
 						a.description -> 'identifying' ->> ${spreadBy}::text, a.description -> 'nonIdentifying' ->> ${spreadBy}::text
 					) as domain,
-					agent_facts(true, q.agent_id is not null, a, g, s) as facts
+					agent_facts(true, q.agent_id is not null, a, g, s, v, w) as facts
 				from agent a
 				left join gateway g on g.id = a.gateway
 				left join assignment s on s.agent_id = a.id
+				left join configuration_version v on v.id = s.version_id
+				left join configuration_version w on w.id = ${versionId}::uuid
 				left join quarantine q on q.agent_id = a.id and q.version_id = ${versionId}::uuid
 				where a.group_id = ${groupId}::uuid and a.archived_at is null
 				order by a.id`)) as { rows: readonly MemberColumns[] };

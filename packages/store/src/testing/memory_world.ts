@@ -11,9 +11,12 @@ function found<T>(value: T | undefined): T {
 	return value;
 }
 
-export const contentOf = (text: string) => ({
+const hashOf = (text: string) => Uint8Array.from(createHash('sha256').update(text).digest());
+
+export const contentOf = (text: string, meaning?: string) => ({
 	files: [{ name: '', contentType: 'text/yaml', body: Uint8Array.from(Buffer.from(text)) }],
-	contentHash: Uint8Array.from(createHash('sha256').update(text).digest()),
+	contentHash: hashOf(text),
+	semanticHash: meaning === undefined ? null : hashOf(meaning),
 });
 
 export function memoryWorld(state: MemoryState): StoreWorld {
@@ -30,9 +33,9 @@ export function memoryWorld(state: MemoryState): StoreWorld {
 			state.groups.set(id, staticGroup(state.nowMs()));
 			return id;
 		},
-		async publish(text) {
+		async publish(text, meaning) {
 			const id = state.newId<VersionId>();
-			state.versions.set(id, contentOf(text));
+			state.versions.set(id, contentOf(text, meaning));
 			return id;
 		},
 		move: async (agentIds, groupId) => move(agentIds, groupId),

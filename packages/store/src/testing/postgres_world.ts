@@ -45,16 +45,16 @@ const writes = (sql: Sql) => ({
 	async protectGroup(groupId: GroupId) {
 		await sql.query('update agent_group set protected = true where id = $1', [groupId]);
 	},
-	async publish(text: string) {
+	async publish(text: string, meaning?: string) {
 		const id = newId<VersionId>();
 		const configurationId = newId<ConfigurationId>();
-		const { files, contentHash } = contentOf(text);
+		const { files, contentHash, semanticHash } = contentOf(text, meaning);
 		const stored = files.map((file) => ({ ...file, body: Buffer.from(file.body).toString('base64') }));
 		await sql.query('insert into configuration (id, name) values ($1::uuid, $1::uuid::text)', [configurationId]);
 		await sql.query(
-			`insert into configuration_version (id, configuration_id, number, state, files, content_hash, created_by)
-			values ($1, $2, 1, 'Published', $3::jsonb, $4::text::bytea, 'test')`,
-			[id, configurationId, JSON.stringify(stored), hex(contentHash)],
+			`insert into configuration_version (id, configuration_id, number, state, files, content_hash, semantic_hash, created_by)
+			values ($1, $2, 1, 'Published', $3::jsonb, $4::text::bytea, $5::text::bytea, 'test')`,
+			[id, configurationId, JSON.stringify(stored), hex(contentHash), semanticHash && hex(semanticHash)],
 		);
 		return id;
 	},

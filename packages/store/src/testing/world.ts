@@ -31,8 +31,8 @@ export interface WorldTarget {
 /** What the ports cannot do but a test has to: prepare rows that other parts write, look at rows, and let time pass for one of them. */
 export interface StoreWorld {
 	createGroup(): Promise<GroupId>;
-	/** A published version with one file of this text. */
-	publish(text: string): Promise<VersionId>;
+	/** A published version with one file of this text; versions of one `meaning` have one semantic hash, others have none. */
+	publish(text: string, meaning?: string): Promise<VersionId>;
 	/** As the use cases do it: with a sweep. */
 	setSelector(groupId: GroupId, selector: string | null, priority: number): Promise<void>;
 	/** As the use cases do it: without members. */
