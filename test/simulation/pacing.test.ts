@@ -62,6 +62,37 @@ async function noMoreThanAQuarterOfAZoneIsInFlight(feature: Feature): Promise<vo
 	await on.expectRest();
 }
 
+/** The agents of one zone in ten fall sick: sickest first they would all be taken back at once. */
+async function norOnTheWayBack(feature: Feature): Promise<void> {
+	const isSick = (index: number): boolean => index % 10 === 0;
+	const on = await Directed.set({
+		agents: 80,
+		zone: (index) => (isSick(index) ? 'sick' : 'well'),
+		outcome: (index) => (isSick(index) ? { kind: 'unhealthy', afterMs: 1_000 } : { kind: 'instant' }),
+		spec: { gates: patientGates, spreadBy: 'zone', bakeMs: 60_000, ...feature },
+	});
+	const id = await on.begin();
+	await on.until('the bake', () => on.rollout(id).bakedMs > 5_000, 300);
+	const sick = new Set(
+		Array.from({ length: 80 }, (_, index) => index)
+			.filter(isSick)
+			.map((index) => on.agentId(index)),
+	);
+	let most = 0;
+	await on.ask(id, { kind: 'rollback' });
+	await on.until(
+		'it is rolled back',
+		() => {
+			const onTheirWay = on.targets(id).filter(({ agentId, back }) => back?.state === 'assigned' && sick.has(agentId));
+			most = Math.max(most, onTheirWay.length);
+			return on.rollout(id).state === 'RolledBack';
+		},
+		120,
+	);
+	expectNothing(most > 2 ? [`${most} of 8 sick agents were on their way back at once`] : []);
+	await on.expectRest();
+}
+
 /** Nobody ever answers: after a resume the deadline runs anew, and no sooner than that it pauses again. */
 async function aResumeStartsTheDeadlineAgain(feature: Feature): Promise<void> {
 	const on = await Directed.set({
@@ -110,6 +141,13 @@ describe.each([
 		{ maxInFlight: null },
 		{ maxInFlight: 4 },
 		/agents of slow had it at once/,
+	],
+	[
+		'a quarter of a zone at most is on its way back where nobody says how many',
+		norOnTheWayBack,
+		{ maxInFlight: null },
+		{ maxInFlight: 4 },
+		/of 8 sick agents were on their way back at once/,
 	],
 ] as const)('%s', (_, scenario, feature, without, lacks) => {
 	test('holds', () => scenario(feature));

@@ -75,6 +75,7 @@ async function rollBack(repositories: Repositories, caller: Caller, found: Rollo
 		evidence: [],
 		baking: false,
 		back: { todo, inFlight: 0, confirmed: 0, listed: 0 },
+		backByDomain: {},
 		tailUntilMs: null,
 		lastTickAtMs: null,
 		seq: 0,

@@ -1,9 +1,9 @@
-import { domainCap, inFlightCap } from './cohorts.js';
+import { inFlightCap } from './cohorts.js';
 import type { Draft } from './draft.js';
 import { defer } from './fold.js';
 import { dispatched } from './fold_context.js';
 import type { AgentFacts, Step, Target, TargetView } from './model.js';
-import { isFirstStep, snapshotNeeds } from './needs.js';
+import { isDomainFull, isFirstStep, snapshotNeeds } from './needs.js';
 import { hasApplied, provenBefore, skipReason } from './plan.js';
 import { placesLate } from './steps.js';
 import { eligibleOf, inFlightIn, inFlightOf, membersOf } from './tally.js';
@@ -80,7 +80,7 @@ export function admitTargets(draft: Draft): void {
 	for (const view of admissible(draft)) {
 		if (free <= 0) break;
 		const { target } = draft.find(view.target.agentId) ?? view;
-		if (isDomainFull(draft, target)) {
+		if (isDomainFull(draft.rollout, target, (domain) => inFlightIn(domain, draft.steps))) {
 			passedOver = true;
 			continue;
 		}
@@ -105,12 +105,6 @@ function admissible(draft: Draft): readonly TargetView[] {
 		.filter(({ target }) => target.state === 'Pending' && target.step !== null && target.seq === null)
 		.filter(({ target }) => !draft.unquarantine.includes(target.agentId))
 		.toSorted((a, b) => a.target.rank - b.target.rank);
-}
-
-/** Has its failure domain as many agents in flight as it may have (R4). */
-function isDomainFull({ rollout, steps }: Draft, { domain }: Target): boolean {
-	const of = domain === undefined ? undefined : rollout.domains?.[domain];
-	return domain !== undefined && of !== undefined && inFlightIn(domain, steps) >= domainCap(rollout.spec, of.agents);
 }
 
 /** Slots left under the cap. The first step starts with one and grows with what was applied: 1, 2, 4, … */

@@ -24,6 +24,30 @@ describe('caps of failure domains', () => {
 		expect(world.count('Applied')).toBe(92);
 	});
 
+	it('hold on the way back as well', () => {
+		const world = new RolloutWorld({ strategy: oneStep, spreadBy: 'zone', bakeMs: 3_600_000 });
+		const sick = world.addAgents(8, { domain: 'sick' });
+		world.addAgents(92, { domain: 'well' });
+		world.start();
+		world.passUntil(() => world.count('Applied') === 100);
+		for (const agent of sick) {
+			agent.behaviour = keepsSilent;
+			world.setHealth(agent, false);
+		}
+		world.ask('rollback');
+		const back = () => sick.filter((agent) => world.targetOf(agent).back?.state === 'assigned').length;
+		let most = 0;
+		while (world.count('RolledBack') < 92 && world.nowMs < 10_000_000) {
+			world.pass(1);
+			most = Math.max(most, back());
+		}
+		// Two of eight at a time, however sick they are; nobody else waits for them.
+		expect([most, back()]).toEqual([2, 2]);
+		until(world, 'RolledBack', 4 * 3_600);
+		expect(world.rollout.back).toMatchObject({ todo: 0, inFlight: 0, confirmed: 92, listed: 8 });
+		expect(world.rollout.backByDomain).toEqual({});
+	});
+
 	it('count joiners, those of a new domain too', () => {
 		const world = new RolloutWorld({ spreadBy: 'zone' });
 		world.addAgents(20, { domain: 'a' });

@@ -1,7 +1,7 @@
 import { type AgentId, assert } from '@ampora/runtime';
 import type { AssignmentWrite, CommandOutcome, Decision, RolloutEvent, Snapshot } from './decision.js';
 import type { AgentFacts, Rollout, Step, Target, TargetView } from './model.js';
-import { addBack, backTally, tallyInto, type WorkingCounters, workingCopy } from './tally.js';
+import { addBack, backTally, tallyInto, type WorkingCounters, withDomain, workingCopy } from './tally.js';
 
 /**
  * The decision being made: a working copy that one call of `decide` owns and nobody else sees. Every change of a target goes through
@@ -166,6 +166,10 @@ export class Draft {
 	#count(target: Target, sign: 1 | -1): void {
 		if (target.back !== null) {
 			this.#rollout = { ...this.#rollout, back: addBack(this.#rollout.back, backTally(target), sign) };
+			if (target.back.state === 'assigned' && target.domain !== undefined) {
+				const backByDomain = withDomain(this.#rollout.backByDomain, target.domain, sign);
+				this.#rollout = { ...this.#rollout, backByDomain };
+			}
 		}
 		if (target.step === null) {
 			const { unplaced } = this.#rollout;

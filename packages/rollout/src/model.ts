@@ -328,6 +328,8 @@ export interface Rollout {
 	readonly deferredAccepted: boolean;
 	/** Touched agents whose way back is still to be written, being confirmed, confirmed, or left (offline, timed out, moved on, no way back). */
 	readonly back: BackCounters;
+	/** Of `back.inFlight`, how many there are of each failure domain, where it is spread. */
+	readonly backByDomain?: Readonly<Record<number, number>>;
 	/** Agents deferred to the end are still being pushed until then (Completed only), ms of the database's clock. */
 	readonly tailUntilMs: number | null;
 	/** Journal seq of the last committed decision; the next one is seq + 1 (R2). */

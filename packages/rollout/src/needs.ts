@@ -1,6 +1,6 @@
-import { inFlightCap, isLastStep } from './cohorts.js';
+import { domainCap, inFlightCap, isLastStep } from './cohorts.js';
 import { pageTargetsMax, quietTickMs, type SnapshotNeeds, tickIntervalMs } from './decision.js';
-import type { Rollout, Step } from './model.js';
+import type { Rollout, Step, Target } from './model.js';
 import { eligibleOf, inFlightOf, membersOf } from './tally.js';
 
 /** A group is planned in one go: ranks need all its members. */
@@ -58,6 +58,16 @@ function admitNeed(rollout: Rollout, steps: readonly Step[]): number {
 function backNeed(rollout: Rollout, steps: readonly Step[]): number {
 	const free = backSlots(rollout, steps);
 	return free <= 0 ? 0 : Math.min(rollout.back.todo, free + beyondSlots, pageTargetsMax);
+}
+
+/** Has a target's failure domain as many agents in flight as it may have (R4). */
+export function isDomainFull(
+	{ spec, domains }: Rollout,
+	{ domain }: Target,
+	inFlightIn: (domain: number) => number,
+): boolean {
+	const of = domain === undefined ? undefined : domains?.[domain];
+	return domain !== undefined && of !== undefined && inFlightIn(domain) >= domainCap(spec, of.agents);
 }
 
 /** Agents that may be sent their way back now. */

@@ -5,27 +5,35 @@ import { unpushed } from './fold.js';
 import { dispatched } from './fold_context.js';
 import type { AgentFacts, Rollout, Target, TargetView } from './model.js';
 import { byGate } from './names.js';
-import { backSlots } from './needs.js';
+import { backSlots, isDomainFull } from './needs.js';
 import { moveTo } from './states.js';
 import { inFlightOf } from './tally.js';
 
 /** Sends touched agents their way back, sickest first, and ends the rollback when nobody is left to send or to wait for. */
 export function runRollback(draft: Draft): void {
 	let free = backSlots(draft.rollout, draft.steps);
+	let passedOver = false;
 	const { back } = draft.snapshot;
 	for (const { target, facts } of back) {
 		const now = draft.target(target.agentId);
 		if (now.back?.state !== 'todo') continue;
 		if (facts.session === 'live' && free <= 0) continue;
+		// The sickest agents are often of one domain: it is not taken down as a whole on the way back either (R4).
+		if (facts.session === 'live' && isDomainFull(draft.rollout, now, (domain) => onTheirWay(draft, domain))) {
+			passedOver = true;
+			continue;
+		}
 		sendBack(draft, now, facts);
 		if (draft.target(target.agentId).back?.state === 'assigned') free -= 1;
 	}
 	const { todo, inFlight } = draft.rollout.back;
-	if (todo > 0 && free > 0 && back.length > 0) draft.more = true;
+	if (todo > 0 && free > 0 && back.length > 0 && !passedOver) draft.more = true;
 	if (todo === 0 && inFlight === 0 && unsettled(draft) === 0) {
 		moveTo(draft, 'RolledBack', 'every touched agent confirmed, timed out or is listed');
 	}
 }
+
+const onTheirWay = ({ rollout }: Draft, domain: number): number => rollout.backByDomain?.[domain] ?? 0;
 
 /** Admitted agents of which it is not known yet whether a gateway wrote the frame before the rollback took the rest back. */
 const unsettled = (draft: Draft): number =>

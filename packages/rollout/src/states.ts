@@ -54,6 +54,7 @@ export function startRollback(draft: Draft, why: string): void {
 		pauseReasons: [],
 		rollingBack: true,
 		back: { ...emptyBack, todo: touchedOf(draft.steps) + draft.rollout.back.todo },
+		backByDomain: {},
 	});
 	moveTo(draft, 'RollingBack', why);
 	stopPushing(draft, true);

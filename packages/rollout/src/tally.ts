@@ -124,10 +124,18 @@ export function tallyInto(counters: WorkingCounters, target: Target, acceptedSeq
 	}
 }
 
+/** How many there are of each failure domain, with one more or less of this one; domains without any are left out. */
+export function withDomain(
+	counts: Readonly<Record<number, number>> | undefined,
+	domain: number,
+	sign: 1 | -1,
+): Readonly<Record<number, number>> {
+	const { [domain]: was = 0, ...others } = counts ?? {};
+	return was + sign === 0 ? others : { ...others, [domain]: was + sign };
+}
+
 function countDomain(counters: WorkingCounters, domain: number, sign: 1 | -1): void {
-	const { [domain]: was = 0, ...others } = counters.inFlightByDomain ?? {};
-	const inFlight = was + sign;
-	const all = inFlight === 0 ? others : { ...others, [domain]: inFlight };
+	const all = withDomain(counters.inFlightByDomain, domain, sign);
 	if (Object.keys(all).length > 0) counters.inFlightByDomain = all;
 	else delete counters.inFlightByDomain;
 }

@@ -162,6 +162,11 @@ function capOf({ spec: { maxInFlight } }: Rollout, eligible: number): number {
 }
 
 /** A quarter of a failure domain, rounded down and at least one, when nobody named a `maxInFlight`. */
+function domainCapOf({ spec }: Rollout, targets: readonly Target[], domain: number | undefined): number {
+	if (!spec.spreadBy || spec.maxInFlight !== null) return Number.POSITIVE_INFINITY;
+	return Math.max(1, Math.floor(count(targets, (target) => target.domain === domain) / 4));
+}
+
 function crowdedDomain(
 	rollout: Rollout,
 	targets: readonly Target[],
@@ -170,7 +175,7 @@ function crowdedDomain(
 	if (!rollout.spec.spreadBy || rollout.spec.maxInFlight !== null) return null;
 	for (const domain of admitted) {
 		const inFlight = count(targets, (target) => target.domain === domain && isInFlight(target));
-		const cap = Math.max(1, Math.floor(count(targets, (target) => target.domain === domain) / 4));
+		const cap = domainCapOf(rollout, targets, domain);
 		if (domain === undefined) return 'an agent of a rollout that is spread has no domain';
 		if (inFlight > cap) return `${inFlight} of domain ${domain} in flight, ${cap} allowed`;
 	}
@@ -194,8 +199,14 @@ export const R4: Check = (seen, { db }) => {
 	if (crowded !== null) return crowded;
 	const back = after.rollout.rollingBack ? count(targets, ({ back }) => back?.state === 'assigned') : 0;
 	// Restoring is not bounded by itself: only what was pushed within the cap can fail.
-	const wroteBack = seen.moved.some(({ cause }) => cause === 'rollback');
-	return back > cap && wroteBack ? `${back} on their way back, ${cap} allowed` : null;
+	const wroteBack = seen.moved.filter(({ cause }) => cause === 'rollback');
+	if (back > cap && wroteBack.length > 0) return `${back} on their way back, ${cap} allowed`;
+	for (const domain of new Set(wroteBack.map(({ agentId }) => after.targets.get(agentId)?.target.domain))) {
+		const most = domainCapOf(after.rollout, targets, domain);
+		const now = count(targets, (target) => target.domain === domain && target.back?.state === 'assigned');
+		if (now > most) return `${now} of domain ${domain} on their way back, ${most} allowed`;
+	}
+	return null;
 };
 
 /** Whose words a gate can hear. */
@@ -276,6 +287,11 @@ function miscounted(row: RolloutRow): string | null {
 		const own = targets.filter((target) => target.step === step.index);
 		const wrong = miscountedStep(step, own);
 		if (wrong !== null) return wrong;
+	}
+	for (const domain of new Set(targets.map((target) => target.domain ?? -1))) {
+		const real = count(targets, (target) => target.domain === domain && target.back?.state === 'assigned');
+		const counted = row.rollout.backByDomain?.[domain] ?? 0;
+		if (counted !== real) return `${counted} of domain ${domain} are counted on their way back, there are ${real}`;
 	}
 	const placed = row.steps.reduce((sum, { counters }) => sum + stateSum(counters.states), 0);
 	const all = placed + stateSum(row.rollout.unplaced);

@@ -396,5 +396,12 @@ ${JSON.stringify(step.counters)}`,
 			JSON.stringify(back) === JSON.stringify(this.rollout.back),
 			`back is not the sum: ${JSON.stringify([back, this.rollout.back])}`,
 		);
+		const { backByDomain = {} } = this.rollout;
+		const onTheirWay = targets.filter(({ back: way, domain }) => way?.state === 'assigned' && domain !== undefined);
+		const counted = Object.values(backByDomain).reduce((sum, count) => sum + count, 0);
+		assert(
+			counted === onTheirWay.length && onTheirWay.every(({ domain = -1 }) => (backByDomain[domain] ?? 0) > 0),
+			`the domains of ${onTheirWay.length} on their way back are counted as ${JSON.stringify(backByDomain)}`,
+		);
 	}
 }
