@@ -118,12 +118,13 @@ const groupMove = z.object({
 	agent: id,
 	instanceUid: id,
 	hostname: z.string().nullable(),
-	change: z.enum(['comes', 'goes']),
+	/** passes: between two other groups, since the selector of this one held it back by an error and does no more. */
+	change: z.enum(['comes', 'goes', 'passes']),
 	from: z.string(),
 	to: z.string(),
 	/** `configuration@number` it is assigned now. */
 	runs: z.string().nullable(),
-	/** What its new group was last brought to; what it runs already, where that was brought to nothing. */
+	/** What a rollout under way in its new group brings, else the default of that group; without either what it runs already. */
 	wouldRun: z.string().nullable(),
 });
 
@@ -135,6 +136,8 @@ export const groupPreview = z
 				agents: z.number().int(),
 				comes: z.number().int(),
 				goes: z.number().int(),
+				/** Between two other groups. */
+				passes: z.number().int(),
 				/** For whom the selector would error; they stay where they are unless another group decides. */
 				errors: z.number().int(),
 				/** What one of them says, and what to do about it; null: there are none. */

@@ -64,6 +64,7 @@ async function setMembership(
 	if (!room.ok) return room;
 	const holds = await areMass(repositories, newcomers);
 	await repositories.groups.setSelector(id, { ...after, holds });
+	if (holds) await repositories.groups.holdMoves([...newcomers.keys()].filter((group) => group !== id));
 	await audit(repositories, caller, {
 		...{ action: 'Group.Changed', entity: ['group', id] },
 		...{ before: { selector, priority }, after: { ...after, plannedFor: holds ? newcomers.size : 0 } },
@@ -107,8 +108,9 @@ const oneAtATime = () =>
 /** What the change would bring to groups with a default, looked at before anything is locked. */
 async function foreseen(store: ControlStore, row: GroupRow, after: Membership): Promise<Newcomers> {
 	const { id, selector, createdAt } = row;
-	const evaluate = after.selector !== selector;
-	if (!evaluate && after.priority === row.priority) return new Map();
+	// What is known of a selector that is still being evaluated is that of the one before; whom it moves may be held already.
+	const evaluate = after.selector !== selector || (row.settling && !row.holding);
+	if (after.selector === selector && after.priority === row.priority) return new Map();
 	return newcomersUnder(store, { id, ...after, createdAtMs: createdAt.getTime(), evaluate });
 }
 

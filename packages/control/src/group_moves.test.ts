@@ -56,3 +56,16 @@ test('stays whoever the selector errors for', () => {
 		...{ moves: [], errors: 1, errorExample: 'field not found: env' },
 	});
 });
+
+test('passes whoever the selector held back by an error, and does no more', () => {
+	const held = (name: string, given: Partial<PreviewSubject> = {}) =>
+		agent(name, 'test', { matches: [old], errors: { [prod]: 'no such key' }, ...given });
+	const elsewhere = { groupId: 'third' as GroupId, where: 'dynamic' } as const;
+	expect(
+		moved(
+			held('one'),
+			held('two', { ...elsewhere, matches: [] }),
+			agent('new', 'test', { matches: null, errors: null }),
+		),
+	).toEqual([`one passes ${old}`, `two passes ${ungroupedGroupId}`]);
+});

@@ -23,10 +23,11 @@ export interface GroupChange {
 	readonly evaluate: boolean;
 }
 
-/** `comes`: into the group; `goes`: out of it, to `to`. */
+/** `comes`: into the group; `goes`: out of it; `passes`: from another to yet another, since this one holds it back no more. */
 export interface GroupMove {
 	readonly subject: PreviewSubject;
-	readonly kind: 'comes' | 'goes';
+	readonly kind: 'comes' | 'goes' | 'passes';
+	readonly from: GroupId;
 	readonly to: GroupId;
 }
 
@@ -85,8 +86,10 @@ export function movesUnder(
 		}
 		const move = decideMove(groups, standing, whereUnder(subject, change));
 		if (move.kind === 'stay') continue;
-		if (move.to === change.id) moves.push({ subject, kind: 'comes', to: change.id });
-		else if (subject.groupId === change.id) moves.push({ subject, kind: 'goes', to: move.to ?? ungroupedGroupId });
+		const [from, to] = [subject.groupId, move.to ?? ungroupedGroupId];
+		const kind = to === change.id ? 'comes' : from === change.id ? 'goes' : 'passes';
+		// Whoever was never looked at is placed by what it said of itself, not by the change.
+		if (kind !== 'passes' || before !== null) moves.push({ subject, kind, from, to });
 	}
 	return { moves, errors, errorExample };
 }

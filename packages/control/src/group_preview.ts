@@ -42,10 +42,12 @@ async function changeOf(
 }
 
 async function toItems(store: Repositories, moves: readonly GroupMove[], name: string): Promise<Answer['items']> {
-	const targets = await store.selection.versionsOf([...new Set(moves.map(({ to }) => to))]);
+	const gives = await store.groups.gives();
+	// Newcomers of a group that gives nothing keep what they run.
+	const givenBy = (id: GroupId) => gives.get(id)?.rollout?.versionId ?? gives.get(id)?.defaultVersion;
 	const names = new Map((await store.selection.dynamicGroups()).map((row) => [row.id, row.name]));
-	const ids = [...moves.map(({ subject }) => subject.versionId), ...targets.values()];
-	const refs = await store.configurations.versionRefs(ids.filter((id) => id !== null));
+	const ids = [...moves.map(({ subject }) => subject.versionId), ...moves.map(({ to }) => givenBy(to))];
+	const refs = await store.configurations.versionRefs(ids.filter((id) => id != null));
 	const refOf = (id: string | null | undefined) => (id ? (refs.get(id) ?? null) : null);
 	return moves.map(({ subject, kind, to }) => ({
 		agent: subject.agentId,
@@ -55,7 +57,7 @@ async function toItems(store: Repositories, moves: readonly GroupMove[], name: s
 		from: subject.groupName,
 		to: kind === 'comes' ? name : to === ungroupedGroupId ? 'ungrouped' : (names.get(to) ?? to),
 		runs: refOf(subject.versionId),
-		wouldRun: refOf(targets.get(to)) ?? refOf(subject.versionId),
+		wouldRun: refOf(givenBy(to)) ?? refOf(subject.versionId),
 	}));
 }
 
@@ -66,7 +68,7 @@ export const groupPreviewUseCases = (deps: ControlDeps) => ({
 		if (!after.ok) return after;
 		const change = await changeOf(deps, input);
 		if (!change.ok) return change;
-		const counts = { agents: 0, comes: 0, goes: 0, errors: 0 };
+		const counts = { agents: 0, comes: 0, goes: 0, passes: 0, errors: 0 };
 		let errorExample: string | null = null;
 		const shown: GroupMove[] = [];
 		for await (const page of groupMoves(deps.store, change.value, after.value)) {

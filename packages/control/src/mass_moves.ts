@@ -1,10 +1,10 @@
 // No other way in: a selector, priority or default that would change what more than a few agents run does nothing by itself; it becomes
 // a rollout per group, which somebody looks at and starts.
 import type { InputOf, PlannedRollout } from '@ampora/api-contract';
-import { type GroupId, ok, type VersionId } from '@ampora/runtime';
-import type { Repositories } from '@ampora/store';
+import { type GroupId, ok, type RolloutId, type VersionId } from '@ampora/runtime';
+import type { GroupGives, Repositories } from '@ampora/store';
 import type { Caller } from './caller.js';
-import type { Outcome } from './errors.js';
+import { type Outcome, refuse } from './errors.js';
 import { type GroupChange, groupMoves } from './group_moves.js';
 import { writeRollout } from './rollout_create.js';
 
@@ -15,7 +15,7 @@ const percentMax = 1;
 export const isMass = (agents: number, members: number): boolean =>
 	agents > agentsMax || 100 * agents > percentMax * members;
 
-/** By group: how many agents would come to it that do not run its default. Groups without a default are left out: nothing is given there. */
+/** By group: how many agents would come to it that do not run what it gives. Groups that give nothing are left out. */
 export type Newcomers = ReadonlyMap<GroupId, number>;
 
 /** Reads the whole fleet, page by page: outside of any transaction. */
@@ -23,24 +23,32 @@ export async function newcomersUnder(
 	repositories: Pick<Repositories, 'selection' | 'groups'>,
 	change: GroupChange,
 ): Promise<Newcomers> {
-	const defaults = await repositories.groups.defaults();
+	const gives = await repositories.groups.gives();
 	const newcomers = new Map<GroupId, number>();
-	// Without any default nobody is given anything: no reason to look at everybody.
-	if (defaults.size === 0) return newcomers;
+	// Where nobody is given anything there is no reason to look at everybody.
+	if (![...gives.values()].some(({ defaultVersion, rollout }) => defaultVersion !== null || rollout !== null))
+		return newcomers;
 	for await (const { moves } of groupMoves(repositories, change)) {
-		for (const { to, subject } of moves) {
-			const wanted = defaults.get(to);
-			if (wanted !== undefined && wanted.versionId !== subject.versionId)
-				newcomers.set(to, (newcomers.get(to) ?? 0) + 1);
+		for (const { kind, from, to, subject } of moves) {
+			const target = gives.get(to);
+			if (target === undefined || !isGiven(target, subject.versionId)) continue;
+			// An earlier change moves them, and their rollout is planned.
+			const held = gives.get(from)?.holding === true || target.holding;
+			if (held && kind === 'passes' && target.rollout === null) continue;
+			newcomers.set(to, (newcomers.get(to) ?? 0) + 1);
 		}
 	}
 	return newcomers;
 }
 
+/** Does the group change what an agent with this version runs. */
+const isGiven = ({ defaultVersion, rollout }: GroupGives, versionId: VersionId | null): boolean =>
+	(defaultVersion !== null && defaultVersion !== versionId) || (rollout !== null && rollout.versionId !== versionId);
+
 /** Does the change have to wait for planned rollouts, by the size of the groups as they are. */
 export async function areMass({ groups }: Pick<Repositories, 'groups'>, newcomers: Newcomers): Promise<boolean> {
-	const defaults = await groups.defaults();
-	return [...newcomers].some(([id, agents]) => isMass(agents, defaults.get(id)?.members ?? 0));
+	const gives = await groups.gives();
+	return [...newcomers].some(([id, agents]) => isMass(agents, gives.get(id)?.members ?? 0));
 }
 
 /** Risks of a planned rollout that whoever makes the change takes. */
@@ -70,26 +78,32 @@ export async function planRolloutOf(
 	return ok({ rollout: rollout.id, group: name, version: versionRef, agents });
 }
 
-/** One for each group that gets newcomers. */
+/** One for each group that gets newcomers; refused when a rollout under way would take many of them in by itself. */
 export async function planRolloutsFor(
 	repositories: Repositories,
 	caller: Caller,
 	{ newcomers, consent }: { newcomers: Newcomers; consent: Consent },
 ): Outcome<PlannedRollout[]> {
-	const defaults = await repositories.groups.defaults();
+	const gives = await repositories.groups.gives();
 	const planned: PlannedRollout[] = [];
 	for (const [group, agents] of newcomers) {
-		const version = defaults.get(group)?.versionId;
-		if (version === undefined) continue;
-		const one = await planRolloutOf(repositories, caller, {
-			group,
-			version,
-			agents,
-			toCome: true,
-			consent,
-		});
+		const { defaultVersion: version, rollout, members } = gives.get(group) ?? nothing;
+		if (rollout !== null && isMass(agents, members)) return refuseTakenIn(repositories, rollout.id, agents);
+		if (version === null) continue;
+		const one = await planRolloutOf(repositories, caller, { group, version, agents, toCome: true, consent });
 		if (!one.ok) return one;
 		planned.push(one.value);
 	}
 	return ok(planned);
+}
+
+const nothing = { defaultVersion: null, rollout: null, members: 0 };
+
+async function refuseTakenIn(repositories: Repositories, id: RolloutId, agents: number): Outcome<never> {
+	const active = await repositories.rollouts.find(id);
+	if (active === null) throw new Error('a rollout under way is not there');
+	const { state } = active.rollout;
+	const { group, versionRef: version } = active;
+	const message = `the change would bring ${agents} agents to the group "${group}", and rollout ${id} of ${version}, which is ${state}, would take them in`;
+	return refuse('rollout-active', message, { details: { rollout: id, state, group, agents } });
 }

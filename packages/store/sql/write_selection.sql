@@ -3,7 +3,8 @@
 -- $1 lease name, $2 holder, $3 epoch, $4 [{agent_id, found_in, move_to, matches, errors}], $5 work that is done by it,
 -- $6 group whose sweep got on, $7 its sweep_seq, $8 up to which agent; null: it is finished
 --
--- Whoever comes to a group with a default waits for it from now on, unless the sweep that moves it leaves that to a planned rollout.
+-- Whoever comes to a group with a default waits for it from now on, unless a sweep leaves that to a planned rollout: the one this is
+-- written for, or one under way of the group it leaves or comes to, whose moves another look may make before it gets there.
 with lease as materialized (
 	select from leader_lease
 	where name = $1 and holder = $2 and epoch = $3::bigint and expires_at > clock_timestamp()
@@ -26,7 +27,8 @@ concerned as materialized (
 	select
 		g.id,
 		(g.selector is not null or g.built_in) and g.deleted_at is null as open,
-		g.default_version is not null as enrols
+		g.default_version is not null as enrols,
+		g.sweep is not null and g.sweep_holds as holds
 	from agent_group g
 	where g.id in (select found_in from leaving union select move_to from leaving)
 	order by g.id for no key update
@@ -37,8 +39,10 @@ holding as materialized (
 moved as (
 	update agent a set
 		group_id = l.move_to,
-		enrolment_due_at = case when c.enrols and not (select all_of_them from holding) then clock_timestamp() end
-	from leaving l join concerned c on c.id = l.move_to
+		enrolment_due_at = case
+			when c.enrols and not (c.holds or o.holds or (select all_of_them from holding)) then clock_timestamp()
+		end
+	from leaving l join concerned c on c.id = l.move_to join concerned o on o.id = l.found_in
 	where a.id = l.id and c.open
 	returning a.id, l.found_in, l.move_to
 ),

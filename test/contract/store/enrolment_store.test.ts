@@ -86,6 +86,24 @@ describe.each(adapters)('enrolment store on $name', ({ open }) => {
 		expect(await stores.world.awaitingDefault(idsOf(agents))).toEqual([]);
 	});
 
+	test('nor does whom another look moves before that sweep gets there, from its group or to it', async () => {
+		const versionId = await stores.world.publish(newUid());
+		const [holding, other] = [await stores.world.createGroup(), await stores.world.createGroup()];
+		for (const groupId of [holding, other]) await stores.world.setSelector(groupId, 'true', 1);
+		await stores.world.setDefault(holding, versionId, true);
+		await stores.world.setDefault(other, versionId);
+		const agents = await stage.connect(2);
+		await moved(agents, holding);
+		expect(await stores.world.awaitingDefault(idsOf(agents))).toEqual([]);
+		await moved(agents, other, holding);
+		expect(await stores.world.awaitingDefault(idsOf(agents))).toEqual([]);
+		// Once it is over, they wait like anybody.
+		const finished = { selections: [], workIds: [], sweep: { groupId: holding, seq: 1, after: null } };
+		await stores.selectors.writeSelection(stage.leader, finished);
+		await moved(agents, holding, other);
+		expect(await stores.world.awaitingDefault(idsOf(agents))).toHaveLength(2);
+	});
+
 	test('an assignment of the default is offered, answered, and watched', async () => {
 		const { groupId, versionId, agents } = await settled(2);
 		expect(await look(groupId)).toMatchObject({ outcome: 'committed', decision: { assignments: [{ versionId }] } });

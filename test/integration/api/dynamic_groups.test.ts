@@ -35,7 +35,15 @@ test('a preview says who would come and who would go, page by page, and changes 
 
 	const selector = 'agent.attributes.env == "prod"';
 	const first = await preview({ selector, limit: 3 });
-	expect(first.counts).toEqual({ agents: 10, comes: 5, goes: 0, errors: 0, errorExample: null, errorFix: null });
+	expect(first.counts).toEqual({
+		agents: 10,
+		comes: 5,
+		goes: 0,
+		passes: 0,
+		errors: 0,
+		errorExample: null,
+		errorFix: null,
+	});
 	const second = await preview({ selector, limit: 3, cursor: first.nextCursor });
 	expect([first.items.length, second.items.length, second.counts, second.nextCursor]).toEqual([3, 2, null, null]);
 	expect(new Set([...first.items, ...second.items].map(({ agent }) => agent))).toEqual(new Set(prod.slice(2)));

@@ -137,6 +137,89 @@ test('a selector that brings many into a group with a default holds them for a r
 	expect(started.body.code).not.toBe('plan-void');
 });
 
+/** Agents that say so of themselves, in no group. */
+async function saying(count: number, attributes: Record<string, unknown>): Promise<readonly string[]> {
+	const agents = await stage.agents(count);
+	const description = JSON.stringify({ identifying: {}, nonIdentifying: attributes });
+	await sql('update agent set description = $2::jsonb where id = any($1::uuid[])', [agents, description]);
+	return agents;
+}
+
+test('a selector that brings many into a rollout under way is refused, also without a default', async () => {
+	const { name, id, versions } = await prepared(10);
+	await saying(12, { joins: 'yes' });
+	const { id: rollout } = await stage.must('createRollout', {
+		body: { group: name, version: versions[0], start: 'manual' },
+	});
+	const selector = 'agent.attributes.joins == "yes"';
+	const becomes = (state: string, rollingBack = false) =>
+		sql(
+			`update rollout set state = $2, machine = machine || jsonb_build_object('rollingBack', $3::boolean) where id = $1`,
+			[rollout, state, rollingBack],
+		);
+	for (const state of ['InProgress', 'Paused']) {
+		await becomes(state);
+		expect(await refused(name, { selector, priority: 50 })).toMatchObject({
+			...{ code: 'rollout-active', details: { rollout, state, agents: 12 } },
+		});
+		const { items } = await stage.must('previewGroup', { body: { group: name, selector, priority: 50 } });
+		expect(items.map(({ wouldRun }: Loose) => wouldRun)).toEqual(Array(12).fill(versions[0]));
+	}
+	expect(await sql('select selector, sweep from agent_group where id = $1', [id])).toEqual([
+		{ selector: null, sweep: null },
+	]);
+	// One that goes back, or has ended, takes nobody in: they keep what they run.
+	await becomes('Paused', true);
+	expect((await update(name, { selector, priority: 50 })).planned).toEqual([]);
+	await becomes('Completed');
+	const again = await stage.must('previewGroup', { body: { group: name, selector: `${selector} || false` } });
+	expect(again.items.map(({ wouldRun }: Loose) => wouldRun)).toEqual(Array(12).fill(null));
+});
+
+test('whom a corrected selector lets go to another group are counted there, held, and shown', async () => {
+	const target = await prepared(0);
+	await update(target.name, { defaultVersion: target.versions[0] });
+	await update(target.name, { selector: 'has(agent.attributes.held_back)' });
+	const { name, id } = await prepared(0);
+	await update(name, { selector: 'agent.attributes.tier == "gold"', priority: 10 });
+	const agents = await saying(12, { held_back: 'yes' });
+	await sql('update agent_group set sweep = null where id = any($1::uuid[])', [[id, target.id]]);
+	await sql(
+		`insert into agent_selection (agent_id, matches, errors) select unnest($1::uuid[]), array[$2::uuid], $3::jsonb`,
+		[agents, target.id, JSON.stringify({ [id]: 'no such key: tier' })],
+	);
+	const selector = 'has(agent.attributes.tier) && agent.attributes.tier == "gold"';
+	const shown = await stage.must('previewGroup', { body: { group: name, selector } });
+	expect(shown.counts).toMatchObject({ comes: 0, goes: 0, passes: 12, errors: 0 });
+	expect(shown.items[0]).toMatchObject({
+		...{ change: 'passes', from: 'ungrouped', to: target.name, runs: null, wouldRun: target.versions[0] },
+	});
+	expect((await update(name, { selector })).planned).toMatchObject([{ group: target.name, agents: 12 }]);
+	const sweeps = 'select sweep, sweep_holds from agent_group where id = any($1::uuid[]) order by id = $2';
+	expect(await sql(sweeps, [[id, target.id], id])).toEqual([
+		{ sweep: 'decide', sweep_holds: true },
+		{ sweep: 'evaluate', sweep_holds: true },
+	]);
+	// They are spoken for: they are no part of what another change brings about.
+	const other = await prepared(0);
+	expect((await update(other.name, { selector: 'agent.attributes.nobody == "x"' })).planned).toEqual([]);
+});
+
+test('a change on top of one that is still being swept does not take its hold away', async () => {
+	const { name, id, versions } = await prepared(0);
+	await update(name, { defaultVersion: versions[0] });
+	const agents = await saying(12, { twice: 'yes' });
+	await sql('insert into agent_selection (agent_id) select unnest($1::uuid[])', [agents]);
+	const holds = async () => (await sql('select sweep_holds as holds from agent_group where id = $1', [id]))[0].holds;
+	expect((await update(name, { selector: 'agent.attributes.twice == "yes"', priority: 60 })).planned).toHaveLength(1);
+	expect((await update(name, { priority: 65 })).planned).toEqual([]);
+	expect(await holds()).toBe(true);
+	await sql('update agent_group set sweep = null where id = $1', [id]);
+	await sql('update agent set group_id = $2 where id = any($1::uuid[])', [agents, id]);
+	await update(name, { priority: 66 });
+	expect(await holds()).toBe(false);
+});
+
 test('a person lets a stopped enrolment go on, once', async () => {
 	const { name, id, versions } = await prepared(0);
 	await update(name, { defaultVersion: versions[0] });

@@ -5,7 +5,7 @@ const move = {
 	...{ agent: 'a', instanceUid: 'u', hostname: 'h', from: 'ungrouped', to: 'edge' },
 	...{ change: 'comes' as const, runs: null, wouldRun: null },
 };
-const counts = { agents: 9, comes: 3, goes: 1, errors: 0, errorExample: null, errorFix: null };
+const counts = { agents: 9, comes: 3, goes: 1, passes: 0, errors: 0, errorExample: null, errorFix: null };
 
 test('a preview says how many it leaves out, and why the selector errors', () => {
 	expect(previewText({ counts, items: [move], nextCursor: null })).toMatch(/\n… 3 more, raise --limit\n$/);

@@ -37,7 +37,7 @@ export const previewText = ({ counts, items }: Preview): string =>
 	[
 		counts === null
 			? ''
-			: `of ${counts.agents} agents ${counts.comes} would come and ${counts.goes} would go; the selector errors for ${counts.errors}\n${errorText(counts)}`,
+			: `of ${counts.agents} agents ${counts.comes} would come and ${counts.goes} would go${counts.passes === 0 ? '' : `, ${counts.passes} between other groups`}; the selector errors for ${counts.errors}\n${errorText(counts)}`,
 		items.length === 0
 			? ''
 			: table(items, [
@@ -49,7 +49,7 @@ export const previewText = ({ counts, items }: Preview): string =>
 					{ title: 'RUNS', value: ({ runs }) => runs },
 					{ title: 'WOULD RUN', value: ({ wouldRun }) => wouldRun },
 				]),
-		counts === null ? '' : moreText(counts.comes + counts.goes - items.length),
+		counts === null ? '' : moreText(counts.comes + counts.goes + counts.passes - items.length),
 	].join('');
 
 export function addPreview(groups: Command, io: Io): void {

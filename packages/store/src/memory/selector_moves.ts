@@ -77,7 +77,9 @@ function subject(state: MemoryState, agent: MemoryAgent): SelectorSubject {
 
 function write(state: MemoryState, lease: LeaderLease, { selections, workIds, sweep }: SelectionWrite) {
 	if (!isLeading(state, lease)) return { held: false, moved: 0 };
-	const holds = sweep !== null && state.groups.get(sweep.groupId)?.sweepHolds === true;
+	const held = sweep !== null && state.groups.get(sweep.groupId)?.sweepHolds === true;
+	const holds = (...ids: GroupId[]): boolean =>
+		held || ids.some((id) => state.groups.get(id)?.sweep != null && state.groups.get(id)?.sweepHolds === true);
 	const concerned = new Set<GroupId>();
 	let moved = 0;
 	for (const { agentId, foundIn, moveTo, standing } of selections) {
@@ -88,7 +90,7 @@ function write(state: MemoryState, lease: LeaderLease, { selections, workIds, sw
 		const open = target?.deleted === false && (target.selector !== null || moveTo === ungroupedGroupId);
 		if (moveTo === null || !open || agent.groupId !== foundIn) continue;
 		agent.groupId = moveTo;
-		agent.enrolmentDueAtMs = target.defaultVersion !== null && !holds ? state.nowMs() : null;
+		agent.enrolmentDueAtMs = target.defaultVersion !== null && !holds(foundIn, moveTo) ? state.nowMs() : null;
 		for (const id of [foundIn, moveTo]) concerned.add(id);
 		moved += 1;
 	}

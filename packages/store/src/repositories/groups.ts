@@ -1,5 +1,5 @@
 import type { EnrolmentState } from '@ampora/rollout';
-import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
+import type { AgentId, GroupId, RolloutId, VersionId } from '@ampora/runtime';
 import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import { agent, agentGroup, agentSelection, assignment, enrolment, rollout, selectorWork } from '../schema.js';
@@ -23,6 +23,8 @@ export interface GroupRow {
 	readonly protected: boolean;
 	/** All agents are being looked at after a change. */
 	readonly settling: boolean;
+	/** Whom that moves is not given the default of its new group by it. */
+	readonly holding: boolean;
 	/** What newcomers are given; null: they keep what they run. */
 	readonly defaultVersion: VersionId | null;
 	readonly enrolment: EnrolmentState | null;
@@ -45,8 +47,20 @@ export interface SelectorErrorRow {
 	readonly example: string;
 }
 
+/** What a group gives to whoever comes to it. */
+export interface GroupGives {
+	/** Null: newcomers keep what they run. */
+	readonly defaultVersion: VersionId | null;
+	/** The one under way, which takes newcomers in; it stands before the default. */
+	readonly rollout: { readonly id: RolloutId; readonly versionId: VersionId } | null;
+	/** Whom a sweep under way brings here is not given the default: a planned rollout does it. */
+	readonly holding: boolean;
+	readonly members: number;
+}
+
 // Drizzle leaves the table out of column names where a query has one table only; inside a subquery that would be another column.
 const groupId = sql.raw('agent_group.id');
+const holding = sql.raw('(agent_group.sweep is not null and agent_group.sweep_holds)');
 /** Archived ones are no members. */
 const member = sql`${agent} a where a.group_id = ${groupId} and a.archived_at is null`;
 
@@ -67,6 +81,7 @@ export function groupsOn(db: Orm) {
 				priority: agentGroup.priority,
 				protected: agentGroup.protected,
 				settling: sql<boolean>`agent_group.sweep is not null`,
+				holding: sql<boolean>`${holding}`,
 				defaultVersion: sql<VersionId | null>`${agentGroup.defaultVersion}`,
 				enrolment: agentGroup.enrolment,
 				awaiting: sql<number>`(select count(*)::int from ${member} and a.enrolment_due_at is not null)`,
@@ -91,7 +106,7 @@ export function groupsOn(db: Orm) {
 
 		/**
 		 * Sets them, and has all agents looked at: evaluated when the selector is another, only decided anew otherwise. `holds`: whom that
-		 * moves is not given the default of its new group by it.
+		 * moves is not given the default of its new group by it; so it stays for whom an earlier change has still to move.
 		 */
 		async setSelector(
 			id: GroupId,
@@ -106,21 +121,39 @@ export function groupsOn(db: Orm) {
 					sweep: sql`case when ${selector}::text is null then null when ${other} or sweep = 'evaluate' then 'evaluate' else 'decide' end`,
 					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
 					sweepAfter: null,
-					sweepHolds: holds,
+					sweepHolds: sql`${holds}::boolean or ${holding}`,
 				})
 				.where(eq(agentGroup.id, id));
 		},
 
-		/** Every group with a default, by id, with how many members it has. */
-		async defaults(): Promise<ReadonlyMap<GroupId, { readonly versionId: VersionId; readonly members: number }>> {
+		/** Has it decided anew of all agents who is in these; nobody whom that, or any look before its end, moves there is enrolled by it. */
+		async holdMoves(ids: readonly GroupId[]): Promise<void> {
+			await db
+				.update(agentGroup)
+				.set({
+					sweep: sql`coalesce(sweep, 'decide')`,
+					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
+					sweepAfter: null,
+					sweepHolds: true,
+				})
+				.where(and(anyOf(agentGroup.id, ids, 'uuid'), isNotNull(agentGroup.selector), isNull(agentGroup.deletedAt)));
+		},
+
+		/** Of every group, by id. */
+		async gives(): Promise<ReadonlyMap<GroupId, GroupGives>> {
+			const underWay = sql`${rollout} r where r.group_id = ${groupId} and r.state in ('InProgress', 'Paused')
+				and (r.machine -> 'rollingBack') is distinct from 'true' and r.only_agents is null`;
 			const rows = await db
 				.select({
 					id: sql<GroupId>`agent_group.id`,
-					versionId: sql<VersionId>`${agentGroup.defaultVersion}`,
+					defaultVersion: sql<VersionId | null>`${agentGroup.defaultVersion}`,
+					rollout: sql<
+						GroupGives['rollout']
+					>`(select json_build_object('id', r.id, 'versionId', r.version_id) from ${underWay})`,
+					holding: sql<boolean>`${holding}`,
 					members: sql<number>`(select count(*)::int from ${member})`,
 				})
 				.from(agentGroup)
-				.where(and(isNotNull(agentGroup.defaultVersion), isNull(agentGroup.deletedAt)))
 				.orderBy(asc(agentGroup.id));
 			return new Map(rows.map(({ id, ...row }) => [id, row]));
 		},

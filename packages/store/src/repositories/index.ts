@@ -57,7 +57,7 @@ export type { BuildRow, CatalogueKey, CatalogueRow } from './catalogues.js';
 export type { CommandRow, NewCommand } from './commands.js';
 export { activeStates, type ConfigurationRow, type VersionPointers, type VersionRow } from './configurations.js';
 export { type Cursor, foreignKeyViolation, isStoreAway, type Page, uniqueViolation } from './drizzle.js';
-export type { GroupRow, OverlapRow, SelectorErrorRow } from './groups.js';
+export type { GroupGives, GroupRow, OverlapRow, SelectorErrorRow } from './groups.js';
 export type { PlannableMember, PlannedAgentRow, PlanRow } from './plans.js';
 export type { EventRow, NewRollout, RolloutFilter, RolloutRow, TargetRow } from './rollouts.js';
 export type { DynamicGroupRow, PreviewSubject } from './selection.js';

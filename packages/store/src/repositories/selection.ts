@@ -1,9 +1,8 @@
 import type { AgentId, GroupId, VersionId } from '@ampora/runtime';
-import { and, desc, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Orm } from '../database.js';
 import type { SelectorSubject } from '../ports.js';
-import { agent, agentGroup, agentSelection, assignment, componentCatalogue, rollout } from '../schema.js';
-import { anyOf } from './drizzle.js';
+import { agent, agentGroup, agentSelection, assignment, componentCatalogue } from '../schema.js';
 
 export interface DynamicGroupRow {
 	readonly id: GroupId;
@@ -65,21 +64,5 @@ export const selectionOn = (db: Orm) => ({
 			)
 			.orderBy(agent.id)
 			.limit(limit);
-	},
-
-	/** What newcomers of each group would run: its default, else the version of its latest completed rollout. */
-	async versionsOf(groupIds: readonly GroupId[]): Promise<ReadonlyMap<GroupId, VersionId>> {
-		const rows = await db
-			.selectDistinctOn([rollout.groupId], { groupId: rollout.groupId, versionId: rollout.versionId })
-			.from(rollout)
-			.where(and(anyOf(rollout.groupId, groupIds, 'uuid'), eq(rollout.state, 'Completed')))
-			.orderBy(rollout.groupId, desc(rollout.endedAt));
-		const defaults = await db
-			.select({ groupId: agentGroup.id, versionId: agentGroup.defaultVersion })
-			.from(agentGroup)
-			.where(and(anyOf(agentGroup.id, groupIds, 'uuid'), isNotNull(agentGroup.defaultVersion)));
-		return new Map(
-			[...rows, ...defaults].map(({ groupId, versionId }) => [groupId as GroupId, versionId as VersionId]),
-		);
 	},
 });
