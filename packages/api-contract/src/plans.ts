@@ -9,8 +9,11 @@ const count = z.number().int();
 const ms = z.number();
 
 const gateForecast = z.object({
-	/** `armed`: it fires at k of n. `advisory`: not even all of them would fire it. `not-applicable`: it judges nobody. */
-	kind: z.enum(['armed', 'advisory', 'not-applicable']),
+	/**
+	 * `armed`: it fires at k of n. `advisory`: not even all of them would fire it. `inconclusive`: it cannot pass, and the rollout pauses.
+	 * `not-applicable`: it judges nobody, and is no obstacle.
+	 */
+	kind: z.enum(['armed', 'advisory', 'inconclusive', 'not-applicable']),
 	k: count.nullable(),
 	n: count.nullable(),
 	why: z.string().nullable(),

@@ -42,7 +42,7 @@ export function risksOf(found: Found): readonly Risk[] {
 	const { foreseen, differences, management, lacking, incompatible, unknown } = found;
 	const endpoints = [...new Set(differences.flatMap((one) => one.endpoints))];
 	const pipelines = [...new Set(differences.flatMap((one) => one.removedPipelines))];
-	const advisory = advisoryGates(foreseen);
+	const unable = unableGates(foreseen);
 	const risk = (holds: boolean, name: string, message: string, action: string): readonly Risk[] =>
 		holds ? [{ risk: name, message, action }] : [];
 	return [
@@ -83,10 +83,15 @@ export function risksOf(found: Found): readonly Risk[] {
 			'Let them report their components, or begin with a step that is small enough to be lost.',
 		),
 		...risk(
-			advisory.length > 0,
+			unable.length > 0,
 			'gates-advisory',
-			`gates that cannot fire: ${advisory.join('; ')}`,
-			'Make the steps larger or minSample smaller, or watch these steps yourself before the next one.',
+			`gates that cannot fire: ${unable.map(({ gate, why }) => (why === null ? gate : `${gate} (${why})`)).join('; ')}`,
+			[
+				...(unable.some(({ why }) => why === null) ? [weakAction] : []),
+				...(unable.some(({ why }) => why !== null)
+					? ['Mend agents before, or look at them yourself when it pauses and resume it.']
+					: []),
+			].join(' '),
 		),
 		...risk(
 			foreseen.eligible > largeRollout,
@@ -104,12 +109,27 @@ export function risksOf(found: Found): readonly Risk[] {
 	];
 }
 
-/** `disconnect-ratio in step 1`: over the step and over all pushed by then it could not fire. */
-const advisoryGates = ({ steps }: Forecast): readonly string[] =>
+const weakAction =
+	'Make the steps larger, or minSample or the threshold smaller, or watch these steps yourself before the next one.';
+
+interface UnableGate {
+	readonly gate: string;
+	/** Why it cannot pass; null: it could, and cannot fire. */
+	readonly why: string | null;
+}
+
+/**
+ * `disconnect-ratio in step 1`: over the step and over all pushed by then it could not fire, though there is somebody to judge; or it
+ * cannot pass, and why. Where it judges nobody there is nothing to be done about it.
+ */
+const unableGates = ({ steps }: Forecast): readonly UnableGate[] =>
 	steps.flatMap(({ gates }, index) =>
-		Object.entries(gates)
-			.filter(([, { step, rollout }]) => step.kind !== 'armed' && rollout.kind !== 'armed')
-			.map(([gate]) => `${gate} in step ${index + 1}`),
+		Object.entries(gates).flatMap(([name, { step, rollout }]): readonly UnableGate[] => {
+			const gate = `${name} in step ${index + 1}`;
+			if (step.kind === 'inconclusive') return [{ gate, why: step.why }];
+			const weak = step.kind === 'advisory' || rollout.kind === 'advisory';
+			return weak && step.kind !== 'armed' && rollout.kind !== 'armed' ? [{ gate, why: null }] : [];
+		}),
 	);
 
 const minute = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16)}Z`;

@@ -281,6 +281,7 @@ function toGateForecast(gate: GateForecast): RolloutPlan['steps'][number]['gates
 			return { kind: gate.kind, k: gate.k, n: gate.n, why: null };
 		case 'advisory':
 			return { kind: gate.kind, k: null, n: gate.n, why: gate.why };
+		case 'inconclusive':
 		case 'not-applicable':
 			return { kind: gate.kind, k: null, n: null, why: gate.why };
 	}

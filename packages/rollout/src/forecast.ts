@@ -14,7 +14,9 @@ export type GateForecast =
 	| { readonly kind: 'armed'; readonly k: number; readonly n: number }
 	/** Not even all of them would fire it: it only reports. */
 	| { readonly kind: 'advisory'; readonly n: number; readonly why: string }
-	/** Nobody in the cohort has what it needs. */
+	/** Everybody it could judge was sick before, and will be when the step ends: it cannot pass, and the rollout pauses. */
+	| { readonly kind: 'inconclusive'; readonly why: string }
+	/** It judges nobody in the cohort, and is no obstacle. */
 	| { readonly kind: 'not-applicable'; readonly why: string };
 
 export interface StepForecast {
@@ -129,10 +131,7 @@ function stepForecast(spec: RolloutSpec, cohorts: readonly Cohort[], at: number)
 	const upTo = cohorts.slice(0, at + 1);
 	const others = cohorts.slice(at + 1).some(({ members }) => members.length > 0);
 	const gates = Object.fromEntries(
-		gateNames.map((gate) => [
-			gate,
-			{ step: gateForecast(spec, gate, [cohort]), rollout: gateForecast(spec, gate, upTo) },
-		]),
+		gateNames.map((gate) => [gate, bothForecasts(gateForecast(spec, gate, [cohort]), gateForecast(spec, gate, upTo))]),
 	) as StepForecast['gates'];
 	return {
 		index: cohort.step.index,
@@ -145,15 +144,27 @@ function stepForecast(spec: RolloutSpec, cohorts: readonly Cohort[], at: number)
 	};
 }
 
+/**
+ * What is seen of all pushed answers for a step of agents that were sick before. Without that the step does not end; a gate that this
+ * step does not ask is no obstacle to it.
+ */
+function bothForecasts(step: GateForecast, rollout: GateForecast): StepForecast['gates'][GateName] {
+	if (step.kind === 'inconclusive' && rollout.kind === 'inconclusive') return { step, rollout };
+	return { step: noObstacle(step), rollout: noObstacle(rollout) };
+}
+
+const noObstacle = (forecast: GateForecast): GateForecast =>
+	forecast.kind === 'inconclusive' ? { kind: 'not-applicable', why: 'every agent was sick before' } : forecast;
+
 function gateForecast(spec: RolloutSpec, gate: GateName, cohorts: readonly Cohort[]): GateForecast {
 	const members = cohorts.flatMap((cohort) => cohort.members);
 	if (!members.some((target) => isCapable(target, gate)))
 		return { kind: 'not-applicable', why: 'no agent reports what it needs' };
 	const n = members.filter((target) => isJudgeable(target, gate)).length;
-	if (n === 0) return { kind: 'not-applicable', why: 'every agent was sick before' };
 	const size = cohorts.reduce((sum, { step, members: { length } }) => sum + Math.max(step.quota, length), 0);
 	const { minSample = 0 } = spec.gates[gate];
 	if (size < minSample) return { kind: 'advisory', n, why: `it judges from ${minSample} agents on` };
+	if (n === 0) return { kind: 'inconclusive', why: 'cannot pass: every agent was sick before; it will pause' };
 	const k = fewestToFire(gate, n, spec.gates[gate].thresholdPercent);
 	if (k !== null) return { kind: 'armed', k, n };
 	const why = n < 5 ? `${n} ${n === 1 ? 'agent is' : 'agents are'} too few` : 'its threshold is never passed';

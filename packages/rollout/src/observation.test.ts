@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { forecast } from './forecast.js';
 import { canary, inStep, minute, oneStep, outcomeOf, until } from './testing/scenario.js';
 import { applies, type Behaviour, fails, goesAway, keepsSilent, RolloutWorld } from './testing/world.js';
 
@@ -185,6 +186,8 @@ describe('gates', () => {
 		const world = new RolloutWorld({ strategy: canary([50, minute], [100, minute]), maxInFlight: 'unlimited' });
 		world.addAgents(4);
 		world.addAgents(4, { healthy: false });
+		const foreseen = forecast(world.rollout, world.snapshot().members);
+		expect(foreseen.steps.map(({ gates }) => gates['unhealthy-ratio'].step.kind)).toEqual(['armed', 'not-applicable']);
 		world.start();
 		until(world, 'Completed');
 		expect(inStep(world).map(({ healthy }) => healthy)).toEqual([false, false, false, false]);
@@ -193,6 +196,10 @@ describe('gates', () => {
 	it('where everybody was sick before, nothing shows that the version does no harm', () => {
 		const world = new RolloutWorld({ strategy: oneStep });
 		world.addAgents(4, { healthy: false });
+		const foreseen = forecast(world.rollout, world.snapshot().members);
+		expect(foreseen.steps[0]?.gates['unhealthy-ratio']).toMatchObject({
+			...{ step: { kind: 'inconclusive' }, rollout: { kind: 'inconclusive' } },
+		});
 		world.start();
 		until(world, 'Paused');
 		expect(world.rollout.pauseReasons).toEqual(['inconclusive']);
