@@ -506,9 +506,9 @@ export const R16 = (): Check => {
 			if (it.unknown) return null;
 			if (processes.get(agentId) !== it.process) said.delete(agentId);
 			processes.set(agentId, it.process);
-			const open = said.get(agentId) ?? [];
-			said.set(agentId, open);
-			open.push(it);
+			// Said again on another connection: what it said on the one before may have been lost with that.
+			const open = (said.get(agentId) ?? []).filter(({ seq }) => !it.elsewhere || seq !== it.seq);
+			said.set(agentId, [...open, it]);
 			return null;
 		}
 		if (seen.kind !== 'flushed') return null;
