@@ -131,7 +131,7 @@ export const errorCatalogue = {
 		http: 409,
 		grpc: 'FAILED_PRECONDITION',
 		remedy: 'fix',
-		action: 'Move its agents to other groups first, and let a rollout of it that has not ended end.',
+		action: 'Let a rollout of it that has not ended end; move the agents of a static group to other groups first.',
 	},
 	'group-deleted': {
 		http: 409,

@@ -100,7 +100,7 @@ export const group = z
 		enrolment: enrolment.nullable(),
 		activeRollout: id.nullable(),
 		createdAt: instant,
-		/** Null: it was not. A deleted group holds nobody and is no target; its name stays its own. */
+		/** Null: it was not. A deleted group holds nobody and is no target; its name, selector and priority stay its own. */
 		deletedAt: instant.nullable(),
 	})
 	.meta({ id: 'Group' });
@@ -167,6 +167,13 @@ export const groupUpdate = z
 		planned: z.array(plannedRollout),
 	})
 	.meta({ id: 'GroupUpdate' });
+
+export const groupDeletion = z
+	.object({
+		/** Where its members would come to a default, and are more than 10 or 1 % there: it waits for somebody to start it. */
+		planned: z.array(plannedRollout),
+	})
+	.meta({ id: 'GroupDeletion' });
 
 export const membershipChange = z
 	.object({

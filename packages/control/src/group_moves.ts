@@ -21,6 +21,8 @@ export interface GroupChange {
 	readonly createdAtMs: number;
 	/** The selector is another than the stored one: what is known of it does not count. */
 	readonly evaluate: boolean;
+	/** It goes, and its members are in none. Absent: it does not. */
+	readonly deleted?: true;
 }
 
 /** `comes`: into the group; `goes`: out of it; `passes`: from another to yet another, since this one holds it back no more. */
@@ -61,6 +63,7 @@ function groupsUnder(rows: readonly DynamicGroupRow[], change: GroupChange): Dyn
 }
 
 function whereUnder({ where, groupId }: PreviewSubject, change: GroupChange): Where<GroupId> {
+	if (groupId === change.id && change.deleted) return { kind: 'ungrouped' };
 	if (groupId === change.id) return change.selector === null ? { kind: 'chosen' } : { kind: 'dynamic', id: groupId };
 	return where === 'dynamic' ? { kind: where, id: groupId } : { kind: where };
 }

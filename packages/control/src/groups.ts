@@ -1,11 +1,12 @@
 import type { AnswerOf, Group, InputOf } from '@ampora/api-contract';
 import { type GroupId, newId, ok } from '@ampora/runtime';
-import { type GroupRow, type Repositories, uniqueViolation } from '@ampora/store';
+import { type Repositories, uniqueViolation } from '@ampora/store';
 import { audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { textAfter, textCursor } from './cursor.js';
 import { type Outcome, refuse } from './errors.js';
 import { resumeEnrolment, updateGroup } from './group_change.js';
+import { deleteGroup, restoreGroup } from './group_deletion.js';
 import { roomFor } from './group_room.js';
 import { groupAnswer, toGroup, toGroups, usableSelector } from './group_view.js';
 import type { ControlDeps } from './ports.js';
@@ -63,56 +64,6 @@ async function setSelector(
 	return room;
 }
 
-function refuseInUse({ name, builtIn, agents, selector, activeRollout }: GroupRow) {
-	const inUse = (why: string, action?: string) =>
-		refuse('group-in-use', `the group "${name}" ${why}`, {
-			details: { group: name, agents, rollout: activeRollout },
-			...(action !== undefined && { action }),
-		});
-	if (builtIn) return inUse('is built in', 'Leave it: it holds whoever is in no other group.');
-	if (activeRollout !== null) return inUse(`has a rollout that has not ended: ${activeRollout}`);
-	if (agents === 0) return null;
-	const action = 'Give it a selector that matches nobody first, and wait until its agents have left.';
-	return inUse(`has ${agents} ${agents === 1 ? 'agent' : 'agents'}`, selector === null ? undefined : action);
-}
-
-async function deleteGroup(
-	repositories: Repositories,
-	caller: Caller,
-	reference: string,
-): Outcome<Record<string, never>> {
-	const found = await findGroup(repositories, reference);
-	if (!found.ok) return found;
-	const { id } = found.value;
-	await repositories.groups.holdAlone(id);
-	await repositories.groups.releaseArchived(id);
-	// Whoever was about to put an agent or a rollout into it has done so.
-	const held = await findGroup(repositories, id);
-	if (!held.ok) return held;
-	const refused = refuseInUse(held.value);
-	if (refused !== null) return refused;
-	await repositories.groups.markDeleted(id);
-	const { name, selector, priority } = held.value;
-	const before = { name, selector, priority };
-	await audit(repositories, caller, { action: 'Group.Deleted', entity: ['group', id], before });
-	return ok({});
-}
-
-/** Of a group that is there it changes nothing. */
-async function restoreGroup(repositories: Repositories, caller: Caller, reference: string): Outcome<Group> {
-	const found = await findAnyGroup(repositories, reference);
-	if (!found.ok) return found;
-	const { id, name, selector, priority, deletedAt } = found.value;
-	if (deletedAt === null) return groupAnswer(repositories, id);
-	const room = await roomFor(repositories, id, selector);
-	if (!room.ok) return room;
-	// Nobody asked how many come back: they keep what they run, and a rollout brings them where the group is.
-	await repositories.groups.restore(id);
-	const after = { name, selector, priority };
-	await audit(repositories, caller, { action: 'Group.Restored', entity: ['group', id], after });
-	return groupAnswer(repositories, id);
-}
-
 export const groupUseCases = ({ store }: ControlDeps) => ({
 	async createGroup(caller: Caller, input: InputOf<'createGroup'>): Outcome<Group> {
 		const { name, selector = '', priority = 0, protected: guarded = false } = input;
@@ -159,11 +110,9 @@ export const groupUseCases = ({ store }: ControlDeps) => ({
 	resumeEnrolment: (caller: Caller, { group }: InputOf<'resumeEnrolment'>): Outcome<Group> =>
 		unitOfWork(store, (repositories) => resumeEnrolment(repositories, caller, group)),
 
-	deleteGroup: (caller: Caller, { group }: InputOf<'deleteGroup'>): Outcome<Record<string, never>> =>
-		unitOfWork(store, (repositories) => deleteGroup(repositories, caller, group)),
+	deleteGroup: (caller: Caller, { group }: InputOf<'deleteGroup'>) => deleteGroup(store, caller, group),
 
-	restoreGroup: (caller: Caller, { group }: InputOf<'restoreGroup'>): Outcome<Group> =>
-		unitOfWork(store, (repositories) => restoreGroup(repositories, caller, group)),
+	restoreGroup: (caller: Caller, { group }: InputOf<'restoreGroup'>) => restoreGroup(store, caller, group),
 
 	addGroupAgents: (caller: Caller, { group, agents }: InputOf<'addGroupAgents'>) =>
 		unitOfWork(store, (repositories) => changeMembers(repositories, caller, { reference: group, agents, add: true })),

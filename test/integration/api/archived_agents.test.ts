@@ -102,7 +102,7 @@ test('a group whose members are all archived can be deleted; who comes back is i
 	await stage.must('addGroupAgents', { params: { group: 'gone' }, body: { agents: [agent] } });
 	await leave([agent], 'lost', '31 days');
 	await archive();
-	expect(await stage.must('deleteGroup', { params: { group: 'gone' } })).toEqual({});
+	expect(await stage.must('deleteGroup', { params: { group: 'gone' } })).toEqual({ planned: [] });
 	expect(await stage.must('getAgent', { params: { agent } })).toMatchObject({ group: 'ungrouped' });
 });
 

@@ -30,7 +30,7 @@ test('a deleted group is out of the way, keeps its history and its name, and com
 		...{ status: 409, body: { code: 'group-in-use', details: { rollout: rollout.id } } },
 	});
 	await end(rollout.id);
-	expect(await stage.must('deleteGroup', named('prod'))).toEqual({});
+	expect(await stage.must('deleteGroup', named('prod'))).toEqual({ planned: [] });
 
 	expect([await namesOf(), await namesOf({ deleted: 'true' })]).toEqual([['ungrouped'], ['prod']]);
 	const { byGroup } = await stage.must('getFleet');
@@ -56,8 +56,11 @@ test('a deleted group is out of the way, keeps its history and its name, and com
 	});
 
 	const restored = await stage.must('restoreGroup', named('prod'));
-	expect(restored).toMatchObject({ id, deletedAt: null, selector, priority: 7, settling: true });
-	expect(await stage.must('restoreGroup', named('prod'))).toMatchObject({ deletedAt: null });
+	expect(restored).toMatchObject({
+		group: { id, deletedAt: null, selector, priority: 7, settling: true },
+		planned: [],
+	});
+	expect(await stage.must('restoreGroup', named('prod'))).toMatchObject({ group: { deletedAt: null }, planned: [] });
 	expect(await namesOf()).toEqual(['prod', 'ungrouped']);
 	expect((await stage.must('listChangeWindows')).items).toMatchObject([{ name: 'nights', groups: [id] }]);
 	expect(await actionsOn(id)).toEqual(['Group.Restored', 'Group.Deleted', 'Group.Created']);
@@ -66,14 +69,98 @@ test('a deleted group is out of the way, keeps its history and its name, and com
 
 const freeze = { from: '2060-01-01T00:00:00Z', until: '2060-01-02T00:00:00Z', reason: 'a party' };
 
-test('a group with agents is not deleted, and says how to empty it', async () => {
-	const { id } = await stage.must('createGroup', { body: { name: 'full', selector: 'true' } });
+test('a static group with agents is not deleted, and says how to empty it', async () => {
+	await stage.must('createGroup', { body: { name: 'full' } });
 	const agents = await stage.agents(2);
-	await stage.database.sql.query('update agent set group_id = $2 where id = any($1::uuid[])', [agents, id]);
+	await stage.must('addGroupAgents', { ...named('full'), body: { agents } });
 	expect((await stage.call('deleteGroup', named('full'))).body).toMatchObject({
-		...{ code: 'group-in-use', message: 'the group "full" has 2 agents' },
-		action: expect.stringContaining('a selector that matches nobody'),
+		...{ code: 'group-in-use', message: 'the group "full" is static and has 2 agents' },
+		action: expect.stringContaining('ampora groups remove full'),
 	});
+	await stage.must('removeGroupAgents', { ...named('full'), body: { agents } });
+	await stage.must('deleteGroup', named('full'));
+	await stage.database.sql.query('delete from selector_work');
+});
+
+/** A dynamic group with these members, as the engine leaves it. */
+async function settled(name: string, given: { selector: string; priority: number; agents: readonly string[] }) {
+	const { selector, priority, agents } = given;
+	const { id } = await stage.must('createGroup', { body: { name, selector, priority } });
+	await sql('update agent_group set sweep = null where id = $1', [id]);
+	await sql('update agent set group_id = $2 where id = any($1::uuid[])', [agents, id]);
+	return String(id);
+}
+const sql = (text: string, params: readonly unknown[] = []) => stage.database.sql.query(text, params);
+
+/** A version that these agents are given when they come to the group. */
+async function withDefault(group: string): Promise<string> {
+	await stage.must('createConfiguration', { body: { name: group } });
+	const draft = typeof goodYaml === 'string' ? { yaml: goodYaml } : goodYaml;
+	const { number } = await stage.must('createVersion', { params: { configuration: group }, body: draft });
+	await stage.must('publishVersion', { params: { configuration: group, number } });
+	const defaultVersion = `${group}@${number}`;
+	await stage.must('updateGroup', { ...named(group), body: { defaultVersion } });
+	return defaultVersion;
+}
+
+test('a dynamic group is deleted with its members, who go where others find them and run what they did', async () => {
+	const agents = await stage.agents(12);
+	const description = JSON.stringify({ identifying: {}, nonIdentifying: { shop: 'a' } });
+	await sql('update agent set description = $2::jsonb where id = any($1::uuid[])', [agents, description]);
+	const selector = 'has(agent.attributes.shop)';
+	const shops = await settled('shops', { selector, priority: 90, agents });
+	await sql('insert into agent_selection (agent_id, matches) select unnest($1::uuid[]), array[$2::uuid]', [
+		agents,
+		shops,
+	]);
+	expect(await stage.must('deleteGroup', named('shops'))).toEqual({ planned: [] });
+	const held = await sql(
+		`select distinct g.name, a.enrolment_due_at is not null as waits from agent a join agent_group g on g.id = a.group_id where a.id = any($1::uuid[])`,
+		[agents],
+	);
+	expect(held).toEqual([{ name: 'ungrouped', waits: false }]);
+	const work = 'select agent_id as id, changed from selector_work where agent_id = any($1::uuid[]) order by agent_id';
+	expect(await sql(work, [agents])).toEqual(agents.toSorted().map((id) => ({ id, changed: null })));
+	expect(await stage.must('getGroup', named('shops'))).toMatchObject({ agents: 0, selector, priority: 90 });
+	await sql('delete from selector_work');
+
+	// They come back by its selector, and its default is many of them's: a rollout.
+	await stage.must('restoreGroup', named('shops'));
+	const version = await withDefault('shops');
+	await stage.must('deleteGroup', named('shops'));
+	const { group, planned } = await stage.must('restoreGroup', named('shops'));
+	expect(group).toMatchObject({ defaultVersion: version, activeRollout: planned[0].rollout, settling: true });
+	expect(planned).toMatchObject([{ group: 'shops', version, agents: 12 }]);
+	expect(await sql('select sweep, sweep_holds as holds from agent_group where id = $1', [shops])).toEqual([
+		{ sweep: 'evaluate', holds: true },
+	]);
+	await end(planned[0].rollout);
+	await stage.must('updateGroup', { ...named('shops'), body: { defaultVersion: '' } });
+	await stage.must('deleteGroup', named('shops'));
+});
+
+test('members that come to the default of another group by a deletion wait for a rollout there', async () => {
+	const agents = await stage.agents(12);
+	const description = JSON.stringify({ identifying: {}, nonIdentifying: { till: 'a' } });
+	await sql('update agent set description = $2::jsonb where id = any($1::uuid[])', [agents, description]);
+	const next = await settled('next', { selector: 'has(agent.attributes.till)', priority: 91, agents: [] });
+	const version = await withDefault('next');
+	const first = await settled('first', { selector: 'has(agent.attributes.till) && true', priority: 92, agents });
+	await sql('insert into agent_selection (agent_id, matches) select unnest($1::uuid[]), array[$2::uuid, $3::uuid]', [
+		agents,
+		next,
+		first,
+	]);
+	const { planned } = await stage.must('deleteGroup', named('first'));
+	expect(planned).toMatchObject([{ group: 'next', version, agents: 12 }]);
+	expect(await sql('select sweep, sweep_holds as holds from agent_group where id = $1', [next])).toEqual([
+		{ sweep: 'decide', holds: true },
+	]);
+	await sql('update agent_group set sweep = null');
+	await sql('delete from selector_work');
+	await end(planned[0].rollout);
+	await stage.must('deleteGroup', named('next'));
+	await sql('delete from selector_work');
 });
 
 test('a preview of a deleted group says who would come back', async () => {

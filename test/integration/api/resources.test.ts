@@ -285,7 +285,7 @@ describe('groups', () => {
 			body: { details: { agents: 1 } },
 		});
 		await stage.must('removeGroupAgents', { params: { group: 'east' }, body: { agents } });
-		expect(await stage.must('deleteGroup', { params: { group: 'east' } })).toEqual({});
+		expect(await stage.must('deleteGroup', { params: { group: 'east' } })).toEqual({ planned: [] });
 		await stage.must('createGroup', { body: { name: 'again' } });
 		expect(await stage.call('createGroup', { body: { name: 'again' } })).toMatchObject({
 			status: 409,

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { agent, agentSummary, agentsQuery, catalogue, fleet } from '../agents.js';
-import { empty, id, pageOf, reference } from '../fields.js';
+import { id, pageOf, reference } from '../fields.js';
 import {
 	agentListInput,
 	group,
 	groupChange,
+	groupDeletion,
 	groupInput,
 	groupPreview,
 	groupPreviewInput,
@@ -67,18 +68,18 @@ export const fleetRoutes = {
 	deleteGroup: route('DELETE', '/groups/:group', {
 		tag: 'Groups',
 		role: 'Operator',
-		summary: 'Delete a group without agents and without a rollout under way; it can be restored',
+		summary: 'Delete a group without a rollout under way, a static one without agents; it can be restored',
 		params: inGroup,
-		answers: { 200: empty },
-		errors: ['not-found', 'group-in-use', 'group-deleted'],
+		answers: { 200: groupDeletion },
+		errors: ['not-found', 'group-in-use', 'group-deleted', 'rollout-active'],
 	}),
 	restoreGroup: route('POST', '/groups/:group/restore', {
 		tag: 'Groups',
 		role: 'Operator',
 		summary: 'Bring a deleted group back with its selector, priority and change windows',
 		params: inGroup,
-		answers: { 200: group },
-		errors: ['not-found'],
+		answers: { 200: groupUpdate },
+		errors: ['not-found', 'rollout-active'],
 	}),
 	resumeEnrolment: route('POST', '/groups/:group/enrolment/resume', {
 		tag: 'Groups',

@@ -150,11 +150,12 @@ export function addGroups(program: Command, io: Io): void {
 		);
 	groups
 		.command('delete')
-		.description('delete a group without agents and without a rollout under way; it can be restored')
+		.description('delete a group without a rollout under way, a static one without agents; it can be restored')
 		.argument('<group>')
 		.action(
 			inSession(io, async (session, group: string) => {
-				session.print(await session.call('deleteGroup', { params: { group } }), () => `${group} deleted\n`);
+				const deleted = await session.call('deleteGroup', { params: { group } });
+				session.print(deleted, ({ planned }) => `${group} deleted\n${planned.map(plannedText).join('')}`);
 			}),
 		);
 	groups
@@ -165,7 +166,8 @@ export function addGroups(program: Command, io: Io): void {
 			inSession(io, async (session, group: string) => {
 				const { deletedAt } = await session.call('getGroup', { params: { group } });
 				const note = deletedAt === null ? 'It was not deleted; nothing changed.\n' : '';
-				session.print(await session.call('restoreGroup', { params: { group } }), (row) => groupText(row) + note);
+				const restored = await session.call('restoreGroup', { params: { group } });
+				session.print(restored, (update) => groupText(update.group) + update.planned.map(plannedText).join('') + note);
 			}),
 		);
 	for (const add of [true, false]) addMembership(groups, io, add);

@@ -259,21 +259,31 @@ export function groupsOn(db: Orm) {
 			await db.select({ id: agentGroup.id }).from(agentGroup).where(eq(agentGroup.id, id)).for('update');
 		},
 
-		/** Nobody sees archived members go; should they come back, selectors place them. */
-		async releaseArchived(id: GroupId): Promise<void> {
-			const released = and(eq(agent.groupId, id), isNotNull(agent.archivedAt));
-			await db.update(agent).set({ groupId: ungroupedGroupId, enrolmentDueAt: null }).where(released);
+		/** They keep what they run, and are looked at anew; archived ones once they come back. The caller holds it alone. */
+		async releaseMembers(id: GroupId): Promise<void> {
+			await db.execute(sql`with held as materialized (
+					select id from ${agent} where group_id = ${id} order by id for no key update
+				),
+				released as (
+					update ${agent} a set group_id = ${ungroupedGroupId}, enrolment_due_at = null
+					from held where a.id = held.id returning a.id, a.archived_at
+				),
+				grown as (
+					update ${agentGroup} set membership_seq = membership_seq + 1
+					where id in (${id}, ${ungroupedGroupId}) and exists (select from released)
+				)
+				insert into ${selectorWork} (agent_id) select id from released where archived_at is null`);
 		},
 
-		/** Marks it. The caller holds it alone, and has seen that it is empty. */
+		/** Marks it. The caller holds it alone, and has released its members. */
 		async markDeleted(id: GroupId): Promise<void> {
 			const sweepSeq = sql`${agentGroup.sweepSeq} + 1`;
 			const deletedAt = sql`clock_timestamp()`;
 			await db.update(agentGroup).set({ deletedAt, sweep: null, sweepSeq }).where(eq(agentGroup.id, id));
 		},
 
-		/** Takes the mark away, and has its selector evaluated for all agents. */
-		async restore(id: GroupId): Promise<void> {
+		/** Takes the mark away, and has its selector evaluated for all agents; `holds` as in `setSelector`. */
+		async restore(id: GroupId, holds: boolean): Promise<void> {
 			await db
 				.update(agentGroup)
 				.set({
@@ -281,7 +291,7 @@ export function groupsOn(db: Orm) {
 					sweep: sql`case when selector is not null then 'evaluate' end`,
 					sweepSeq: sql`${agentGroup.sweepSeq} + 1`,
 					sweepAfter: null,
-					sweepHolds: true,
+					sweepHolds: holds,
 				})
 				.where(eq(agentGroup.id, id));
 		},
