@@ -23,8 +23,8 @@ test('what is planned is what happens, agent by agent; a plan that no longer hol
 	const edited = collectorConfig('v1').replace('verbosity: basic', 'verbosity: normal');
 	const typo = await campaign.call('validateFiles', { body: { yaml: edited.replace('[batch]', '[bacth]') } });
 	expect(typo.findings).toMatchObject([
-		{ code: 'undefined-component', severity: 'error' },
 		{ code: 'unused-component' },
+		{ code: 'undefined-component', severity: 'error' },
 	]);
 	expect((await campaign.call('validateFiles', { body: { yaml: edited } })).publishable).toBe(true);
 
