@@ -45,6 +45,20 @@ describe('our faults', () => {
 		expect(world.rollout.state).toBe('InProgress');
 	});
 
+	it('are over two minutes after the cause, also when the clock was set back meanwhile', () => {
+		const world = new RolloutWorld({ strategy: canary([100, 30 * minute]) });
+		world.addAgents(5);
+		world.start();
+		const { environment } = world;
+		world.environment = lost(world);
+		world.pass(310);
+		expect(world.rollout.pauseReasons).toEqual(['control-plane']);
+		world.nowMs -= 45 * minute;
+		world.environment = environment;
+		world.pass(130);
+		expect(world.rollout).toMatchObject({ state: 'InProgress', hold: null });
+	});
+
 	it('a failure is still the agent’s own word, but no automatic rollback starts', () => {
 		const world = new RolloutWorld({ strategy: oneStep, onGate: 'rollback', maxInFlight: 'unlimited' });
 		const agents = world.addAgents(10, { behaviour: keepsSilent });

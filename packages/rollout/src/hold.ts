@@ -33,9 +33,15 @@ export function holdCause(environment: Environment, spec: RolloutSpec, nowMs: nu
 export const isHeld = (rollout: Pick<Rollout, 'hold' | 'lastTickAtMs'>): boolean =>
 	rollout.hold !== null && rollout.lastTickAtMs !== null && rollout.hold.lastSeenMs >= rollout.lastTickAtMs;
 
-/** The hold after a look: it goes on with its first instant, and stays after the cause while the pause it caused has not lifted. */
+/**
+ * The hold after a look: it goes on with its first instant, and stays after the cause while the pause it caused has not lifted. What was
+ * last seen by a clock that was set back since was seen before now.
+ */
 export function nextHold(hold: Hold | null, cause: HoldCause | null, wasHeld: boolean, nowMs: number): Hold | null {
-	if (cause === null) return hold;
+	if (cause === null) {
+		if (hold === null || hold.lastSeenMs < nowMs) return hold;
+		return { ...hold, sinceMs: Math.min(hold.sinceMs, nowMs - 1), lastSeenMs: nowMs - 1 };
+	}
 	const sinceMs = wasHeld && hold !== null ? hold.sinceMs : cause.sinceMs;
 	return { cause: cause.text, sinceMs, lastSeenMs: nowMs };
 }
