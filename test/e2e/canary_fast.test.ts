@@ -85,7 +85,8 @@ test('a version that 30 % reject is taken back, by one request', async () => {
 	const response = await fetch(`${stack.apiUrl}/api/v1/rollouts`, {
 		method: 'POST',
 		headers: { authorization: `Bearer ${stack.tokens.admin}`, 'content-type': 'application/json' },
-		body: JSON.stringify({ group: 'shops', version: ref, ...asked }),
+		// By name, so that it is known who comes when: 2 of the first 10 reject it, which is not too many yet, and 12 of the next 40.
+		body: JSON.stringify({ group: 'shops', version: ref, ...asked, order: 'hostname' }),
 	});
 	expect(response.status).toBe(202);
 	const { id } = (await response.json()) as { id: string };
@@ -93,7 +94,7 @@ test('a version that 30 % reject is taken back, by one request', async () => {
 	const story = await campaign.story(id);
 	expect(done.state, story).toBe('RolledBack');
 	expect(done.evidence, story).toMatchObject([{ gate: 'apply-failed-ratio' }]);
-	expect(done.step?.number, story).toBeLessThanOrEqual(2);
+	expect(done.step?.number, story).toBe(2);
 	expect(await running()).toEqual(before);
 });
 
