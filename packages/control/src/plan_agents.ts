@@ -1,7 +1,7 @@
 // Who a plan is about, and what was known of each agent when it was made.
 import type { PlanAgentsAbout, PlannedAgent } from '@ampora/api-contract';
 import type { Compatibility } from '@ampora/collector-config';
-import { type Forecast, type Member, planTargets, type Rollout } from '@ampora/rollout';
+import { type Forecast, type Member, planTargets, provenBefore, type Rollout } from '@ampora/rollout';
 import type { PlannedAgentRow } from '@ampora/store';
 
 /** What is known of an agent; few notes, however many agents there are. */
@@ -31,9 +31,7 @@ export function noteAgents(
 	fits: ReadonlyMap<string, Compatibility>,
 ): NotedAgents {
 	const canGoBack = new Set(
-		members.flatMap(({ facts: { agentId, provenVersion } }) =>
-			provenVersion === null || provenVersion === rollout.versionId ? [] : [agentId],
-		),
+		members.flatMap(({ facts }) => (provenBefore(facts, rollout) === null ? [] : [facts.agentId])),
 	);
 	const notes = new Notes();
 	const noted = new Map<string, number>();

@@ -49,7 +49,7 @@ export { gateNames, touchedStates } from './names.js';
 export { dueObservedMs, plannedMembersMax, snapshotNeeds } from './needs.js';
 export { newRollout } from './new_rollout.js';
 export { offersOf } from './offers.js';
-export { type Plan, planTargets } from './plan.js';
+export { type Plan, planTargets, provenBefore } from './plan.js';
 export { invariants, rolloutReference } from './reference.js';
 export {
 	defaultGates,
