@@ -27,7 +27,8 @@ describe('our faults', () => {
 		expect(world.rollout.state).toBe('InProgress');
 	});
 
-	it('pause with control-plane after five minutes, which lifts by itself two minutes after the cause', () => {
+	/** Held for so long that it paused; `environment` is that without the cause. */
+	function paused() {
 		const world = new RolloutWorld({ strategy: canary([100, 30 * minute]) });
 		world.addAgents(5);
 		world.start();
@@ -35,6 +36,11 @@ describe('our faults', () => {
 		world.environment = lost(world);
 		world.pass(310);
 		expect(world.rollout.pauseReasons).toEqual(['control-plane']);
+		return { world, environment };
+	}
+
+	it('pause with control-plane after five minutes, which lifts by itself two minutes after the cause', () => {
+		const { world, environment } = paused();
 		const id = world.ask('resume');
 		world.settle();
 		expect(outcomeOf(world, id)?.accepted).toBe(false);
@@ -46,13 +52,7 @@ describe('our faults', () => {
 	});
 
 	it('are over two minutes after the cause, also when the clock was set back meanwhile', () => {
-		const world = new RolloutWorld({ strategy: canary([100, 30 * minute]) });
-		world.addAgents(5);
-		world.start();
-		const { environment } = world;
-		world.environment = lost(world);
-		world.pass(310);
-		expect(world.rollout.pauseReasons).toEqual(['control-plane']);
+		const { world, environment } = paused();
 		world.nowMs -= 45 * minute;
 		world.environment = environment;
 		world.pass(130);
