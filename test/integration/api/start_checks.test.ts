@@ -73,6 +73,7 @@ test('one that was queued starts when the one before it has changed the way to t
 	const begun = await until(third.id, ({ state }) => state !== 'Queued');
 	// The first agent of it has to find back, and none of these does.
 	expect(begun.state).toBeOneOf(['InProgress', 'Paused']);
+	expect(begun.startedAt).not.toBeNull();
 	await on.stage.must('abortRollout', { params: { rollout: third.id }, body: {} });
 });
 
